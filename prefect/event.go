@@ -1,0 +1,37 @@
+package prefect
+
+// Event is something that happened to a resource. Received is set by the server.
+type Event struct {
+	Occurred Time       `json:"occurred" check:"required" row:"1"`
+	Event    string     `json:"event" check:"required" row:"2"`
+	Resource Resource   `json:"resource" check:"required" row:"3"`
+	Related  []Resource `json:"related" row:"4"`
+	Payload  JSON       `json:"payload" check:"object" row:"5"`
+	ID       ID         `json:"id" check:"required" row:"6"`
+	Follows  ID         `json:"follows" row:"7"`
+	Received Time       `json:"received" row:"8"`
+
+	// Sequence numbers the events of a group in the order in which they were
+	// written: the position in the durable stream.
+	Sequence uint64 `json:"-" row:"9"`
+}
+
+// Resource is a set of labels, among them prefect.resource.id; a related
+// resource also has prefect.resource.role.
+type Resource map[string]string
+
+// ID is the resource's id label.
+func (r Resource) ID() string { return r["prefect.resource.id"] }
+
+// Role is the role in which a related resource takes part.
+func (r Resource) Role() string { return r["prefect.resource.role"] }
+
+// Name is the label that people see: the resource's name, else its id.
+func (r Resource) Name() string {
+	for _, label := range []string{"prefect.resource.name", "prefect.name"} {
+		if name := r[label]; name != "" {
+			return name
+		}
+	}
+	return r.ID()
+}

@@ -1,0 +1,395 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"sync"
+	"unsafe"
+
+	"prefectd/prefect"
+)
+
+// A row is a sequence of fields, each a header (field number << 2 | wire type,
+// as a varint) and a value. Unset fields are left out, unknown ones skipped, so
+// a field can be added at any time and its number must never be used again.
+// Field access goes through precomputed offsets, because a query may look at
+// hundreds of thousands of rows.
+const (
+	wireVarint = 0 // unsigned, or zigzag for signed numbers
+	wireFixed8 = 1 // 8 bytes, little endian
+	wireID     = 2 // 16 bytes
+	wireBytes  = 3 // varint length, then as many bytes
+)
+
+// codec is the plan for one struct type.
+type codec struct {
+	typ    reflect.Type
+	fields []fieldCodec  // by number
+	byNum  []*fieldCodec // index: number
+}
+
+type fieldCodec struct {
+	num    int
+	offset uintptr
+	wire   byte
+	isZero func(p unsafe.Pointer) bool
+	encode func(b []byte, p unsafe.Pointer) []byte
+	decode func(v value, p unsafe.Pointer) error
+}
+
+// value is one encoded field value.
+type value struct {
+	num   uint64 // varint or fixed8
+	bytes []byte // ID or bytes; aliases the row
+}
+
+var codecs sync.Map // reflect.Type -> *codec; a cache of what types say
+
+func codecOf(t reflect.Type) *codec {
+	if c, ok := codecs.Load(t); ok {
+		return c.(*codec)
+	}
+	c := &codec{typ: t}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, ok := f.Tag.Lookup("row")
+		if !ok {
+			continue
+		}
+		num, err := strconv.Atoi(tag)
+		if err != nil || num < 1 || num > 1000 {
+			panic(fmt.Sprintf("store: %s.%s: bad row tag %q", t, f.Name, tag))
+		}
+		fc := fieldCodecOf(f.Type)
+		fc.num, fc.offset = num, f.Offset
+		c.fields = append(c.fields, fc)
+	}
+	sort.Slice(c.fields, func(i, j int) bool { return c.fields[i].num < c.fields[j].num })
+	for i := range c.fields {
+		f := &c.fields[i]
+		if i > 0 && c.fields[i-1].num == f.num {
+			panic(fmt.Sprintf("store: %s: row number %d used twice", t, f.num))
+		}
+		for len(c.byNum) <= f.num {
+			c.byNum = append(c.byNum, nil)
+		}
+		c.byNum[f.num] = f
+	}
+	codecs.Store(t, c)
+	return c
+}
+
+// append encodes the struct at p; columns, if given, picks the fields.
+func (c *codec) append(b []byte, p unsafe.Pointer, columns prefect.Columns) []byte {
+	for i := range c.fields {
+		f := &c.fields[i]
+		if !columns.Has(f.num) {
+			continue
+		}
+		at := unsafe.Add(p, f.offset)
+		if f.isZero(at) {
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(f.num)<<2|uint64(f.wire))
+		b = f.encode(b, at)
+	}
+	return b
+}
+
+// decode fills the struct at p, whose fields must be zero. Texts and bytes alias data.
+func (c *codec) decode(data []byte, p unsafe.Pointer) error {
+	for len(data) > 0 {
+		header, n := uvarint(data)
+		if n <= 0 {
+			return errTruncated
+		}
+		data = data[n:]
+		v, rest, err := readValue(data, byte(header&3))
+		if err != nil {
+			return err
+		}
+		data = rest
+		num := int(header >> 2)
+		if num >= len(c.byNum) || c.byNum[num] == nil {
+			continue
+		}
+		f := c.byNum[num]
+		if f.wire != byte(header&3) {
+			return fmt.Errorf("field %d has wire type %d", num, header&3)
+		}
+		if err := f.decode(v, unsafe.Add(p, f.offset)); err != nil {
+			return fmt.Errorf("field %d: %w", num, err)
+		}
+	}
+	return nil
+}
+
+var errTruncated = fmt.Errorf("row is truncated")
+
+// uvarint is binary.Uvarint with a fast path for one byte.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
+}
+
+func readValue(data []byte, wire byte) (v value, rest []byte, err error) {
+	size := 0
+	switch wire {
+	case wireVarint:
+		n, used := uvarint(data)
+		if used <= 0 {
+			return v, nil, errTruncated
+		}
+		return value{num: n}, data[used:], nil
+	case wireFixed8:
+		if len(data) < 8 {
+			return v, nil, errTruncated
+		}
+		return value{num: binary.LittleEndian.Uint64(data)}, data[8:], nil
+	case wireID:
+		size = 16
+	case wireBytes:
+		n, used := uvarint(data)
+		if used <= 0 || n > uint64(len(data)-used) {
+			return v, nil, errTruncated
+		}
+		data, size = data[used:], int(n)
+	}
+	if len(data) < size {
+		return v, nil, errTruncated
+	}
+	return value{bytes: data[:size:size]}, data[size:], nil
+}
+
+func appendBytes[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// alias is b as a text without a copy.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func zigzag(n int64) uint64   { return uint64(n<<1) ^ uint64(n>>63) }
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+var (
+	idType   = reflect.TypeFor[prefect.ID]()
+	timeType = reflect.TypeFor[prefect.Time]()
+)
+
+// fieldCodecOf builds the plan for one field type.
+func fieldCodecOf(t reflect.Type) fieldCodec {
+	switch {
+	case t == idType:
+		return fieldCodec{
+			wire:   wireID,
+			isZero: func(p unsafe.Pointer) bool { return *(*prefect.ID)(p) == prefect.NoID },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return append(b, (*(*prefect.ID)(p))[:]...) },
+			decode: func(v value, p unsafe.Pointer) error { *(*prefect.ID)(p) = prefect.ID(v.bytes); return nil },
+		}
+	case t == timeType:
+		return fieldCodec{
+			wire:   wireFixed8,
+			isZero: func(p unsafe.Pointer) bool { return *(*int64)(p) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte {
+				return binary.LittleEndian.AppendUint64(b, uint64(*(*int64)(p)))
+			},
+			decode: func(v value, p unsafe.Pointer) error { *(*int64)(p) = int64(v.num); return nil },
+		}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return fieldCodec{
+			wire:   wireBytes,
+			isZero: func(p unsafe.Pointer) bool { return len(*(*string)(p)) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return appendBytes(b, *(*string)(p)) },
+			decode: func(v value, p unsafe.Pointer) error { *(*string)(p) = alias(v.bytes); return nil },
+		}
+	case reflect.Bool, reflect.Uint8:
+		return fieldCodec{
+			wire:   wireVarint,
+			isZero: func(p unsafe.Pointer) bool { return *(*uint8)(p) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return append(b, *(*uint8)(p)&0x7f) },
+			decode: func(v value, p unsafe.Pointer) error { *(*uint8)(p) = uint8(v.num); return nil },
+		}
+	case reflect.Uint64:
+		return fieldCodec{
+			wire:   wireVarint,
+			isZero: func(p unsafe.Pointer) bool { return *(*uint64)(p) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return binary.AppendUvarint(b, *(*uint64)(p)) },
+			decode: func(v value, p unsafe.Pointer) error { *(*uint64)(p) = v.num; return nil },
+		}
+	case reflect.Int, reflect.Int64:
+		return fieldCodec{
+			wire:   wireVarint,
+			isZero: func(p unsafe.Pointer) bool { return *(*int64)(p) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return binary.AppendUvarint(b, zigzag(*(*int64)(p))) },
+			decode: func(v value, p unsafe.Pointer) error { *(*int64)(p) = unzigzag(v.num); return nil },
+		}
+	case reflect.Float64:
+		return fieldCodec{
+			wire:   wireFixed8,
+			isZero: func(p unsafe.Pointer) bool { return *(*float64)(p) == 0 },
+			encode: func(b []byte, p unsafe.Pointer) []byte {
+				return binary.LittleEndian.AppendUint64(b, math.Float64bits(*(*float64)(p)))
+			},
+			decode: func(v value, p unsafe.Pointer) error { *(*float64)(p) = math.Float64frombits(v.num); return nil },
+		}
+	case reflect.Pointer:
+		return pointerCodec(t)
+	case reflect.Struct:
+		return structCodec(t)
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return fieldCodec{
+				wire:   wireBytes,
+				isZero: func(p unsafe.Pointer) bool { return *(*[]byte)(p) == nil },
+				encode: func(b []byte, p unsafe.Pointer) []byte { return appendBytes(b, *(*[]byte)(p)) },
+				decode: func(v value, p unsafe.Pointer) error { *(*[]byte)(p) = v.bytes; return nil },
+			}
+		}
+		return sliceCodec(t)
+	case reflect.Map:
+		if t.Key().Kind() == reflect.String && t.Elem().Kind() == reflect.String {
+			return mapCodec()
+		}
+	}
+	return jsonCodec(t)
+}
+
+// pointerCodec stores the presence of a value apart from its being zero.
+func pointerCodec(t reflect.Type) fieldCodec {
+	inner := fieldCodecOf(t.Elem())
+	return fieldCodec{
+		wire:   inner.wire,
+		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
+		encode: func(b []byte, p unsafe.Pointer) []byte { return inner.encode(b, *(*unsafe.Pointer)(p)) },
+		decode: func(v value, p unsafe.Pointer) error {
+			fresh := reflect.New(t.Elem())
+			*(*unsafe.Pointer)(p) = fresh.UnsafePointer()
+			return inner.decode(v, fresh.UnsafePointer())
+		},
+	}
+}
+
+// structCodec nests a struct with row tags; without any it is stored as JSON.
+func structCodec(t reflect.Type) fieldCodec {
+	c := codecOf(t)
+	if len(c.fields) == 0 {
+		return jsonCodec(t)
+	}
+	return fieldCodec{
+		wire:   wireBytes,
+		isZero: func(p unsafe.Pointer) bool { return reflect.NewAt(t, p).Elem().IsZero() },
+		encode: func(b []byte, p unsafe.Pointer) []byte {
+			var buf [256]byte
+			return appendBytes(b, c.append(buf[:0], p, prefect.AllColumns))
+		},
+		decode: func(v value, p unsafe.Pointer) error { return c.decode(v.bytes, p) },
+	}
+}
+
+// sliceCodec stores a list of texts or maps as a count and its elements; other
+// lists as JSON.
+func sliceCodec(t reflect.Type) fieldCodec {
+	if t.Elem().Kind() != reflect.String && t.Elem().Kind() != reflect.Map {
+		return jsonCodec(t)
+	}
+	inner := fieldCodecOf(t.Elem())
+	size := t.Elem().Size()
+	return fieldCodec{
+		wire:   wireBytes,
+		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
+		encode: func(b []byte, p unsafe.Pointer) []byte {
+			list := *(*[]struct{})(p)
+			body := binary.AppendUvarint(nil, uint64(len(list)))
+			for i := range len(list) {
+				body = inner.encode(body, unsafe.Add(unsafe.Pointer(unsafe.SliceData(list)), uintptr(i)*size))
+			}
+			return appendBytes(b, body)
+		},
+		decode: func(v value, p unsafe.Pointer) error {
+			count, n := uvarint(v.bytes)
+			if n <= 0 || count > uint64(len(v.bytes)) {
+				return errTruncated
+			}
+			list := reflect.MakeSlice(t, int(count), int(count))
+			data := v.bytes[n:]
+			for i := range int(count) {
+				item, rest, err := readValue(data, wireBytes)
+				if err != nil {
+					return err
+				}
+				if err := inner.decode(item, list.Index(i).Addr().UnsafePointer()); err != nil {
+					return err
+				}
+				data = rest
+			}
+			reflect.NewAt(t, p).Elem().Set(list)
+			return nil
+		},
+	}
+}
+
+// mapCodec stores a map of texts as sorted pairs.
+func mapCodec() fieldCodec {
+	return fieldCodec{
+		wire:   wireBytes,
+		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
+		encode: func(b []byte, p unsafe.Pointer) []byte {
+			m := *(*map[string]string)(p)
+			names := make([]string, 0, len(m))
+			for name := range m {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			body := make([]byte, 0, 64*len(m))
+			for _, name := range names {
+				body = appendBytes(appendBytes(body, name), m[name])
+			}
+			return appendBytes(b, body)
+		},
+		decode: func(v value, p unsafe.Pointer) error {
+			m := map[string]string{}
+			for data := v.bytes; len(data) > 0; {
+				name, rest, err := readValue(data, wireBytes)
+				if err != nil {
+					return err
+				}
+				item, rest, err := readValue(rest, wireBytes)
+				if err != nil {
+					return err
+				}
+				m[alias(name.bytes)] = alias(item.bytes)
+				data = rest
+			}
+			*(*map[string]string)(p) = m
+			return nil
+		},
+	}
+}
+
+// jsonCodec is for the few nested values that no query looks into.
+func jsonCodec(t reflect.Type) fieldCodec {
+	return fieldCodec{
+		wire:   wireBytes,
+		isZero: func(p unsafe.Pointer) bool { return reflect.NewAt(t, p).Elem().IsZero() },
+		encode: func(b []byte, p unsafe.Pointer) []byte {
+			data, err := prefect.Marshal(reflect.NewAt(t, p).Elem().Interface())
+			if err != nil {
+				panic(fmt.Sprintf("store: %s cannot be stored: %v", t, err))
+			}
+			return appendBytes(b, data)
+		},
+		decode: func(v value, p unsafe.Pointer) error {
+			return prefect.Unmarshal(v.bytes, reflect.NewAt(t, p).Interface())
+		},
+	}
+}

@@ -1,0 +1,481 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Options of a state file.
+type Options struct {
+	// NoSync leaves it to the operating system when commits reach the disk. Only
+	// safe together with a log that is synced, and with a file that is discarded
+	// after a crash of the operating system.
+	NoSync bool
+	// LockTimeout is how long Open waits for another process that has the file
+	// open; 0 means one second.
+	LockTimeout time.Duration
+}
+
+// DB is one state file.
+type DB struct {
+	path   string
+	schema Schema
+	opts   Options
+	tables [256]AnyTable
+
+	gate sync.RWMutex // held for reading by every transaction, for writing while the file is replaced
+	bolt *bbolt.DB
+}
+
+// Schema lists the tables that a state file can hold.
+type Schema []AnyTable
+
+var metaBucket = []byte("meta")
+
+// fileFormat is the version of the file's layout.
+const fileFormat = 1
+
+// initialMmap is address space, not memory: growing the mapping waits for every
+// reader, so it starts large.
+const initialMmap = 1 << 30
+
+// Open opens or creates a state file and rebuilds the indexes whose declaration
+// changed since it was written.
+func Open(path string, schema Schema, o Options) (*DB, error) {
+	db := &DB{path: path, schema: schema, opts: o}
+	for _, t := range schema {
+		if db.tables[t.Number()] != nil {
+			return nil, fmt.Errorf("tables %s and %s share number %d", db.tables[t.Number()].Name(), t.Name(), t.Number())
+		}
+		db.tables[t.Number()] = t
+	}
+	if err := db.open(); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) open() error {
+	wait := db.opts.LockTimeout
+	if wait == 0 {
+		wait = time.Second
+	}
+	bolt, err := openBolt(db.path, &bbolt.Options{
+		Timeout:         wait,
+		NoSync:          db.opts.NoSync,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMmap,
+	})
+	if err != nil {
+		return err
+	}
+	db.bolt = bolt
+	if err := db.prepare(); err != nil {
+		return errors.Join(err, bolt.Close())
+	}
+	return nil
+}
+
+// openBolt opens a bbolt file; a damaged one is an error that names it, also
+// where the library panics.
+func openBolt(path string, o *bbolt.Options) (bolt *bbolt.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("state file %s is damaged: %v", path, r)
+		}
+	}()
+	bolt, err = bbolt.Open(path, 0o600, o)
+	if err != nil {
+		return nil, fmt.Errorf("state file %s: %w", path, err)
+	}
+	return bolt, nil
+}
+
+// prepare makes the buckets and brings the indexes up to date.
+func (db *DB) prepare() error {
+	var stale []staleIndex
+	err := db.bolt.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		if meta == nil {
+			return nil
+		}
+		if v := meta.Get([]byte("format")); len(v) != 1 || v[0] != fileFormat {
+			return fmt.Errorf("state file %s has format %x, this version knows %d: start the version that wrote it, or restore a backup", db.path, v, fileFormat)
+		}
+		stale = db.staleIndexes(meta)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fresh := false
+	err = db.bolt.View(func(tx *bbolt.Tx) error { fresh = tx.Bucket(metaBucket) == nil; return nil })
+	if err != nil {
+		return err
+	}
+	if fresh {
+		return db.create()
+	}
+	for _, s := range stale {
+		if err := db.rebuild(s); err != nil {
+			return fmt.Errorf("state file %s: rebuild index %d of %s: %w", db.path, s.index, s.table.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (db *DB) create() error {
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(metaBucket)
+		if err != nil {
+			return err
+		}
+		if err := meta.Put([]byte("format"), []byte{fileFormat}); err != nil {
+			return err
+		}
+		for _, t := range db.schema {
+			for number, version := range t.indexVersions() {
+				if err := meta.Put(versionKey(t, number), versionValue(version)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+type staleIndex struct {
+	table AnyTable
+	index byte
+}
+
+func versionKey(t AnyTable, index byte) []byte { return []byte{'i', t.Number(), index} }
+
+func versionValue(version int) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(version))
+}
+
+func (db *DB) staleIndexes(meta *bbolt.Bucket) (stale []staleIndex) {
+	for _, t := range db.schema {
+		for _, number := range t.indexNumbers() {
+			version := versionValue(t.indexVersions()[number])
+			if !bytes.Equal(meta.Get(versionKey(t, number)), version) {
+				stale = append(stale, staleIndex{t, number})
+			}
+		}
+	}
+	return stale
+}
+
+// rebuildStep is the number of rows that one transaction of a rebuild handles.
+const rebuildStep = 5000
+
+// rebuild makes an index anew, in steps; a rebuild that was interrupted goes on
+// where it stopped.
+func (db *DB) rebuild(s staleIndex) error {
+	id := bucketID{s.table.Number(), s.index}
+	progress := append([]byte("rebuild"), id[:]...)
+	for done := false; !done; {
+		err := db.bolt.Update(func(tx *bbolt.Tx) error {
+			meta := tx.Bucket(metaBucket)
+			from := bytes.Clone(meta.Get(progress))
+			if from == nil && tx.Bucket(id[:]) != nil {
+				if err := tx.DeleteBucket(id[:]); err != nil {
+					return err
+				}
+			}
+			w := &Writer{tx: tx, db: db, buckets: map[bucketID]*bbolt.Bucket{}}
+			next, err := w.index(s, from)
+			if err != nil {
+				return err
+			}
+			if next != nil {
+				return meta.Put(progress, next)
+			}
+			done = true
+			if err := meta.Delete(progress); err != nil {
+				return err
+			}
+			return meta.Put(versionKey(s.table, s.index), versionValue(s.table.indexVersions()[s.index]))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// index writes the entries of up to rebuildStep rows and returns where to go on.
+func (w *Writer) index(s staleIndex, from []byte) (next []byte, err error) {
+	rows := w.tx.Bucket([]byte{s.table.Number(), 0})
+	if rows == nil {
+		return nil, nil
+	}
+	c := rows.Cursor()
+	n := 0
+	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+		if n++; n > rebuildStep {
+			return bytes.Clone(k), nil
+		}
+		entries, err := s.table.entries(nil, k, v, s.index)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if err := w.put(bucketID{s.table.Number(), e.index}, e.key, e.value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Close closes the file; open transactions end first.
+func (db *DB) Close() error {
+	db.gate.Lock()
+	defer db.gate.Unlock()
+	return db.bolt.Close()
+}
+
+// Path is the file's path.
+func (db *DB) Path() string { return db.path }
+
+func (db *DB) begin() (tx *Tx, release func(), err error) {
+	db.gate.RLock()
+	file, err := db.bolt.Begin(false)
+	if err != nil {
+		db.gate.RUnlock()
+		return nil, nil, fmt.Errorf("state file %s: %w", db.path, err)
+	}
+	return &Tx{file: file, buckets: make(map[bucketID]*bbolt.Bucket, 8)}, db.gate.RUnlock, nil
+}
+
+// end closes the view; it may be called once more.
+func (tx *Tx) end() error {
+	if tx.release == nil {
+		return nil
+	}
+	err := tx.file.Rollback()
+	tx.release()
+	tx.release = nil
+	return err
+}
+
+// View runs fn on a consistent view of the file. A corrupt row is an error.
+func (db *DB) View(fn func(*Tx) error) (err error) {
+	tx, release, err := db.begin()
+	if err != nil {
+		return err
+	}
+	tx.release = release
+	defer func() {
+		err = errors.Join(err, tx.end())
+	}()
+	defer recoverCorrupt(db.path, &err)
+	return fn(tx)
+}
+
+func recoverCorrupt(path string, err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case Corrupt:
+		*err = fmt.Errorf("state file %s: %w", path, r)
+	default:
+		panic(r)
+	}
+}
+
+// Writer is one write transaction: what Apply uses.
+type Writer struct {
+	tx      *bbolt.Tx
+	db      *DB
+	buckets map[bucketID]*bbolt.Bucket
+}
+
+// Update runs fn in one transaction, which is durable (see Options.NoSync) when
+// Update returns nil, and undone when fn fails.
+func (db *DB) Update(fn func(*Writer) error) (err error) {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	defer recoverCorrupt(db.path, &err)
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
+		return fn(&Writer{tx: tx, db: db, buckets: map[bucketID]*bbolt.Bucket{}})
+	})
+}
+
+// Apply writes rows and maintains their index entries.
+func (w *Writer) Apply(changes []Change) error {
+	for _, c := range changes {
+		t := w.db.tables[c.Table]
+		if t == nil {
+			return fmt.Errorf("table %d is not known to this version", c.Table)
+		}
+		if err := w.apply(t, c); err != nil {
+			return fmt.Errorf("table %s: %w", t.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (w *Writer) apply(t AnyTable, c Change) error {
+	id := bucketID{t.Number(), 0}
+	rows, err := w.bucket(id)
+	if err != nil {
+		return err
+	}
+	old := rows.Get(c.Key)
+	if old == nil && c.Value == nil {
+		return nil
+	}
+	gone, put, err := entryDiff(t, c.Key, old, c.Value)
+	if err != nil {
+		return err
+	}
+	if c.Value == nil {
+		err = rows.Delete(c.Key)
+	} else {
+		err = rows.Put(c.Key, c.Value)
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range gone {
+		if err := w.delete(bucketID{t.Number(), e.index}, e.key); err != nil {
+			return err
+		}
+	}
+	for _, e := range put {
+		if err := w.put(bucketID{t.Number(), e.index}, e.key, e.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) bucket(id bucketID) (*bbolt.Bucket, error) {
+	if b := w.buckets[id]; b != nil {
+		return b, nil
+	}
+	b, err := w.tx.CreateBucketIfNotExists(id[:])
+	if err != nil {
+		return nil, err
+	}
+	// Ids and sequence numbers grow, so pages of rows are left nearly full.
+	if id[1] == 0 {
+		b.FillPercent = 0.95
+	}
+	w.buckets[id] = b
+	return b, nil
+}
+
+func (w *Writer) put(id bucketID, key, value []byte) error {
+	b, err := w.bucket(id)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, value)
+}
+
+func (w *Writer) delete(id bucketID, key []byte) error {
+	b, err := w.bucket(id)
+	if err != nil {
+		return err
+	}
+	return b.Delete(key)
+}
+
+// SetMeta stores a value of the state machine itself, such as the applied index.
+func (w *Writer) SetMeta(name string, v []byte) error {
+	return w.tx.Bucket(metaBucket).Put([]byte("m."+name), v)
+}
+
+// Meta reads what SetMeta stored; nil if it never did.
+func (w *Writer) Meta(name string) []byte {
+	return bytes.Clone(w.tx.Bucket(metaBucket).Get([]byte("m." + name)))
+}
+
+// Meta reads what SetMeta stored; nil if it never did.
+func (tx *Tx) Meta(name string) []byte {
+	return bytes.Clone(tx.file.Bucket(metaBucket).Get([]byte("m." + name)))
+}
+
+// Meta reads what SetMeta stored; nil if it never did.
+func (db *DB) Meta(name string) (v []byte, err error) {
+	err = db.View(func(tx *Tx) error { v = tx.Meta(name); return nil })
+	return v, err
+}
+
+// WriteTo copies the file as one consistent view; writes go on meanwhile.
+func (db *DB) WriteTo(w io.Writer) (n int64, err error) {
+	err = db.View(func(tx *Tx) error {
+		n, err = tx.file.WriteTo(w)
+		return err
+	})
+	return n, err
+}
+
+// Sync brings everything that was committed to the disk; see Options.NoSync.
+func (db *DB) Sync() error {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	return db.bolt.Sync()
+}
+
+// Size is what the file holds: all pages, and those of them that are free, in bytes.
+func (db *DB) Size() (total, free int64) {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	info, err := os.Stat(db.path)
+	if err != nil {
+		return 0, 0
+	}
+	stats := db.bolt.Stats()
+	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(db.bolt.Info().PageSize)
+}
+
+// Replace puts another, verified state file in the place of this one. It waits
+// for open transactions; those that come meanwhile wait for it.
+func (db *DB) Replace(path string) error {
+	db.gate.Lock()
+	defer db.gate.Unlock()
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close state file %s: %w", db.path, err)
+	}
+	if err := os.Rename(path, db.path); err != nil {
+		return errors.Join(fmt.Errorf("replace state file: %w", err), db.open())
+	}
+	dir, err := os.Open(filepath.Dir(db.path))
+	if err != nil {
+		return errors.Join(err, db.open())
+	}
+	return errors.Join(dir.Sync(), dir.Close(), db.open())
+}
+
+// Verify opens a state file read-only and checks its pages and its format.
+func Verify(path string) (err error) {
+	bolt, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bolt.Close()) }()
+	return bolt.View(func(tx *bbolt.Tx) error {
+		for problem := range tx.Check() {
+			return fmt.Errorf("state file %s is damaged: %w", path, problem)
+		}
+		meta := tx.Bucket(metaBucket)
+		if meta == nil || !bytes.Equal(meta.Get([]byte("format")), []byte{fileFormat}) {
+			return fmt.Errorf("state file %s has another format", path)
+		}
+		return nil
+	})
+}

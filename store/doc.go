@@ -1,0 +1,17 @@
+// Package store is the table engine over one bbolt file, and the declaration of
+// every table.
+//
+// A table is declared once, with its key, its row type and its indexes (see the
+// tables_*.go files); filters, sorts, pages and counts run on those. A row is
+// the compact form of a Go struct (codec.go), addressed by the struct's `row`
+// tags. Indexes are derived: only rows are replicated, every replica keeps its
+// own index entries, and rebuilds those whose declaration changed.
+//
+// A Tx is a consistent view of the file. A Batch adds the writes of operations
+// that are being evaluated on top of such a view, without touching the file;
+// what it changed is replicated as a list of Change and written by a Writer on
+// every replica.
+//
+// Bytes read from the file die with the transaction. Rows returned by this
+// package are copies; what Entry and Partial give is not, and says so.
+package store

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"bytes"
+	"iter"
+	"unsafe"
+
+	"prefectd/prefect"
+)
+
+// Index is a second order of a table's rows. Declare it in the table's
+// NewTable; it belongs to that table alone.
+type Index[T any] struct {
+	// Number names the index on disk, from 1; Version goes up when Keys or Cover
+	// change, so that replicas rebuild it.
+	Number  byte
+	Version int
+	// Unique indexes refuse nothing themselves: operations look before they
+	// write. Their entries hold the primary key as the value, not in the key.
+	Unique bool
+	// Keys adds the row's entries by calling add with each key; none leaves the
+	// row out. The key that is passed in is empty and may be appended to.
+	Keys func(row *T, key Key, add func(Key))
+	// Cover lists the columns that an entry carries, so that queries can decide
+	// without the row.
+	Cover prefect.Columns
+
+	table *Table[T]
+}
+
+// Entry is one index entry. Its bytes die with the transaction.
+type Entry struct {
+	Key     Key // the index key, without the primary key
+	Primary Key
+	cover   []byte
+}
+
+type indexEntry struct {
+	index byte
+	key   []byte
+	value []byte
+}
+
+func (t *Table[T]) indexNumbers() []byte {
+	var nums []byte
+	for _, ix := range t.indexes {
+		nums = append(nums, ix.Number)
+	}
+	return nums
+}
+
+func (t *Table[T]) indexVersions() map[byte]int {
+	versions := map[byte]int{}
+	for _, ix := range t.indexes {
+		versions[ix.Number] = ix.Version
+	}
+	return versions
+}
+
+func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]indexEntry, error) {
+	if len(t.indexes) == 0 || data == nil {
+		return dst, nil
+	}
+	var row T
+	if err := t.decode(data, &row); err != nil {
+		return dst, Corrupt{t.name, bytes.Clone(key), err}
+	}
+	for _, ix := range t.indexes {
+		if only != 0 && only != ix.Number {
+			continue
+		}
+		var value []byte
+		if ix.Unique {
+			value = append(value, key...)
+		}
+		if ix.Cover != 0 {
+			value = t.codec.append(value, unsafe.Pointer(&row), ix.Cover)
+		}
+		ix.Keys(&row, make(Key, 0, 64), func(k Key) {
+			if !ix.Unique {
+				k = append(k, key...)
+			}
+			dst = append(dst, indexEntry{ix.Number, k, value})
+		})
+	}
+	return dst, nil
+}
+
+func (ix *Index[T]) bucket() bucketID { return bucketID{ix.table.num, ix.Number} }
+
+func (ix *Index[T]) entry(key, value []byte) Entry {
+	n := ix.table.keyLen
+	if ix.Unique {
+		return Entry{Key: key, Primary: value[:n:n], cover: value[n:]}
+	}
+	at := len(key) - n
+	return Entry{Key: key[:at:at], Primary: key[at:], cover: value}
+}
+
+// Find returns the row that a unique index holds under a key, or nil.
+func (ix *Index[T]) Find(tx *Tx, key Key) *T {
+	tx.visited++
+	primary := tx.get(ix.bucket(), key)
+	if primary == nil {
+		return nil
+	}
+	return ix.table.Get(tx, bytes.Clone(primary[:ix.table.keyLen]))
+}
+
+// Entries yields the entries of a range.
+func (ix *Index[T]) Entries(tx *Tx, r Range) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for key, value := range tx.scan(ix.bucket(), r) {
+			if !yield(ix.entry(key, value)) {
+				return
+			}
+		}
+	}
+}
+
+// Merged yields the entries of several ranges in one order: that of their keys
+// without the first skip bytes. All ranges go the same way.
+func (ix *Index[T]) Merged(tx *Tx, skip int, ranges ...Range) iter.Seq[Entry] {
+	if len(ranges) == 1 {
+		return ix.Entries(tx, ranges[0])
+	}
+	return func(yield func(Entry) bool) {
+		var heads []*cursor
+		for _, r := range ranges {
+			if c := tx.cursor(ix.bucket(), r); c.next() {
+				heads = append(heads, c)
+			}
+		}
+		for len(heads) > 0 {
+			best := 0
+			for i := 1; i < len(heads); i++ {
+				order := bytes.Compare(heads[i].key[skip:], heads[best].key[skip:])
+				if order < 0 != heads[i].desc && order != 0 {
+					best = i
+				}
+			}
+			c := heads[best]
+			if !yield(ix.entry(c.key, c.value)) {
+				return
+			}
+			if !c.next() {
+				heads = append(heads[:best], heads[best+1:]...)
+			}
+		}
+	}
+}
+
+// Rows yields the rows of a range in the order of the index.
+func (ix *Index[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for e := range ix.Entries(tx, r) {
+			if !yield(ix.Row(tx, e)) {
+				return
+			}
+		}
+	}
+}
+
+// Row returns the row of an entry.
+func (ix *Index[T]) Row(tx *Tx, e Entry) *T {
+	row := ix.table.Get(tx, e.Primary)
+	if row == nil {
+		panic(Corrupt{ix.table.name, bytes.Clone(e.Primary), errDangling})
+	}
+	return row
+}
+
+// Partial fills the covered columns of row, which it clears first. Texts alias
+// the file: they die with the transaction.
+func (ix *Index[T]) Partial(e Entry, row *T) {
+	var zero T
+	*row = zero
+	if err := ix.table.codec.decode(e.cover, unsafe.Pointer(row)); err != nil {
+		panic(Corrupt{ix.table.name, bytes.Clone(e.Primary), err})
+	}
+}
+
+// Count is the number of entries in a range.
+func (ix *Index[T]) Count(tx *Tx, r Range) int { return tx.count(ix.bucket(), r) }

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"reflect"
+	"unsafe"
+
+	"prefectd/prefect"
+)
+
+// Row formats: the first byte of every stored row.
+const (
+	formatPlain      = 1
+	formatCompressed = 2
+)
+
+// Corrupt is the panic that a row which cannot be decoded causes; View and
+// Evaluate turn it into an error.
+type Corrupt struct {
+	Table string
+	Key   []byte
+	Err   error
+}
+
+func (c Corrupt) Error() string {
+	return fmt.Sprintf("table %s, key %x: %v", c.Table, c.Key, c.Err)
+}
+
+func (c Corrupt) Unwrap() error { return c.Err }
+
+// Table is the declaration of one table: rows of type T, each under a key of
+// fixed length.
+type Table[T any] struct {
+	name       string
+	num        byte
+	keyLen     int
+	key        func(*T, Key) Key
+	codec      *codec
+	compressed bool
+	indexes    []*Index[T]
+}
+
+// NewTable declares a table. The number names it on disk and in log entries for
+// ever; key appends the row's key, which has keyLen bytes and never changes
+// while the row lives.
+func NewTable[T any](name string, num byte, keyLen int, key func(*T, Key) Key, indexes ...*Index[T]) *Table[T] {
+	t := &Table[T]{name: name, num: num, keyLen: keyLen, key: key, codec: codecOf(reflect.TypeFor[T]()), indexes: indexes}
+	for _, ix := range indexes {
+		ix.table = t
+	}
+	return t
+}
+
+// Compressed makes the table store its rows compressed against the dictionary.
+func (t *Table[T]) Compressed() *Table[T] {
+	t.compressed = true
+	return t
+}
+
+// AnyTable is a table of a Schema, whatever its rows are.
+type AnyTable interface {
+	Name() string
+	Number() byte
+	indexNumbers() []byte
+	indexVersions() map[byte]int
+	// entries appends the index entries of an encoded row.
+	entries(dst []indexEntry, key, row []byte, only byte) ([]indexEntry, error)
+}
+
+// Name is the table's name, for messages.
+func (t *Table[T]) Name() string { return t.name }
+
+// Number is the table's number on disk and in log entries.
+func (t *Table[T]) Number() byte { return t.num }
+
+// Key is the key of a row.
+func (t *Table[T]) Key(row *T) Key { return t.key(row, make(Key, 0, t.keyLen)) }
+
+// encode is the stored form of a row.
+func (t *Table[T]) encode(row *T) []byte {
+	buf := make([]byte, 1, 512)
+	buf[0] = formatPlain
+	buf = t.codec.append(buf, unsafe.Pointer(row), prefect.AllColumns)
+	if !t.compressed {
+		return buf
+	}
+	return compress([]byte{formatCompressed}, buf[1:])
+}
+
+// decode reads a stored row; its texts alias data, or a copy that this made.
+func (t *Table[T]) decode(data []byte, row *T) error {
+	if len(data) == 0 {
+		return errTruncated
+	}
+	body := data[1:]
+	switch data[0] {
+	case formatPlain:
+	case formatCompressed:
+		var err error
+		if body, err = decompress(body); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("row format %d is not known to this version", data[0])
+	}
+	return t.codec.decode(body, unsafe.Pointer(row))
+}
+
+// must decodes a stored row that came from the file or the batch.
+func (t *Table[T]) must(key Key, data []byte) *T {
+	row := new(T)
+	if t.compressed {
+		data = data[:len(data):len(data)]
+	} else {
+		data = bytes.Clone(data)
+	}
+	if err := t.decode(data, row); err != nil {
+		panic(Corrupt{t.name, bytes.Clone(key), err})
+	}
+	return row
+}
+
+// Get returns the row with a key, or nil.
+func (t *Table[T]) Get(tx *Tx, key Key) *T {
+	tx.visited++
+	data := tx.get(bucketID{t.num, 0}, key)
+	if data == nil {
+		return nil
+	}
+	return t.must(key, data)
+}
+
+// Has reports whether a row with the key exists.
+func (t *Table[T]) Has(tx *Tx, key Key) bool {
+	tx.visited++
+	return tx.get(bucketID{t.num, 0}, key) != nil
+}
+
+// Put writes a row and its index entries into the batch. The row is not retained.
+func (t *Table[T]) Put(tx *Tx, row *T) { tx.write(t, t.Key(row), t.encode(row)) }
+
+// Delete removes a row and its index entries, if it exists.
+func (t *Table[T]) Delete(tx *Tx, key Key) { tx.write(t, key, nil) }
+
+// Rows yields the rows of a range in the order of their keys.
+func (t *Table[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for key, data := range tx.scan(bucketID{t.num, 0}, r) {
+			if !yield(t.must(key, data)) {
+				return
+			}
+		}
+	}
+}
+
+// Count is the number of rows in a range.
+func (t *Table[T]) Count(tx *Tx, r Range) int { return tx.count(bucketID{t.num, 0}, r) }
+
+// Last returns the row with the greatest key of a range, or nil.
+func (t *Table[T]) Last(tx *Tx, r Range) *T {
+	r.Desc = true
+	for row := range t.Rows(tx, r) {
+		return row
+	}
+	return nil
+}
