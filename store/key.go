@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 
 	"prefectd/prefect"
@@ -22,9 +23,18 @@ func (k Key) Uint64(n uint64) Key { return binary.BigEndian.AppendUint64(k, n) }
 // Byte appends one byte.
 func (k Key) Byte(b byte) Key { return append(k, b) }
 
-// String appends a text of any length: zero bytes are escaped as 0 255 and the
-// end is marked by 0 1, so that "a" sorts before "ab" and "a\x00".
+// maxKeyText is the length from which a text in a key is cut; bbolt's limit for
+// a whole key is 32 KiB.
+const maxKeyText = 1024
+
+// String appends a text: zero bytes are escaped as 0 255 and the end is marked
+// by 0 1, so that "a" sorts before "ab" and "a\x00". A text longer than
+// maxKeyText is cut there and told apart from others by a hash.
 func (k Key) String(s string) Key {
+	if len(s) > maxKeyText {
+		hash := sha256.Sum256([]byte(s))
+		s = s[:maxKeyText] + string(hash[:16])
+	}
 	for i := range len(s) {
 		k = append(k, s[i])
 		if s[i] == 0 {
@@ -46,23 +56,6 @@ func (k Key) Uint64At(at int) uint64 { return binary.BigEndian.Uint64(k[at:]) }
 func (k Key) IDAt(at int) (id prefect.ID) {
 	copy(id[:], k[at:])
 	return id
-}
-
-// StringAt reads the text that starts at an offset and returns the offset after it.
-func (k Key) StringAt(at int) (string, int) {
-	var s []byte
-	for i := at; i < len(k); i++ {
-		if k[i] != 0 {
-			s = append(s, k[i])
-			continue
-		}
-		i++
-		if k[i] == 1 {
-			return string(s), i + 1
-		}
-		s = append(s, 0)
-	}
-	return string(s), len(k)
 }
 
 // next is the smallest key above every key that starts with k; nil if there is none.

@@ -198,10 +198,16 @@ func (db *DB) Batch() (*Batch, error) {
 func (b *Batch) Tx() *Tx { return b.tx }
 
 // Savepoint marks where Rollback returns to.
-func (b *Batch) Savepoint() int { return len(b.tx.over.journal) }
+func (b *Batch) Savepoint() int { return b.tx.Savepoint() }
 
 // Rollback takes back every write since the savepoint.
-func (b *Batch) Rollback(savepoint int) { b.tx.over.rollback(savepoint) }
+func (b *Batch) Rollback(savepoint int) { b.tx.Rollback(savepoint) }
+
+// Savepoint marks where Rollback returns to.
+func (tx *Tx) Savepoint() int { return len(tx.over.journal) }
+
+// Rollback takes back every write since the savepoint.
+func (tx *Tx) Rollback(savepoint int) { tx.over.rollback(savepoint) }
 
 // Size is the number of bytes of keys and rows changed so far.
 func (b *Batch) Size() int { return b.tx.over.size }

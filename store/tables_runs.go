@@ -1,0 +1,149 @@
+package store
+
+import "prefectd/prefect"
+
+// flowRunCover is what the two orders of flow runs that lists and figures walk
+// carry, so that they need the row only of a run that they return.
+var flowRunCover = prefect.ColumnSet(4, 5, 7, 19, 20, 22, 23, 24, 25, 26, 32)
+
+// startOf is the time by which runs are listed: when a run started, or is
+// expected to.
+func startOf(r *prefect.FlowRun) prefect.Time {
+	if r.StartTime != 0 {
+		return r.StartTime
+	}
+	return r.ExpectedStartTime
+}
+
+// Flow runs and everything below them live in the run group of the flow run's slot.
+var (
+	// FlowRunsByState orders the runs of each state type by start: one index for
+	// lists by start (the types merged), by state, and for counts by state.
+	FlowRunsByState = &Index[prefect.FlowRun]{
+		Number: 1, Version: 1, Cover: flowRunCover,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(startOf(r))) },
+	}
+	// FlowRunsByExpected serves history and the sorts by expected start.
+	FlowRunsByExpected = &Index[prefect.FlowRun]{
+		Number: 2, Version: 1, Cover: flowRunCover,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Time(r.ExpectedStartTime)) },
+	}
+	FlowRunsByEnd = &Index[prefect.FlowRun]{
+		Number: 3, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if r.EndTime != 0 {
+				add(k.Time(r.EndTime))
+			}
+		},
+	}
+	FlowRunsByName = &Index[prefect.FlowRun]{
+		Number: 4, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.String(r.Name)) },
+	}
+	// FlowRunsByNext holds the runs that wait for a scheduled time.
+	FlowRunsByNext = &Index[prefect.FlowRun]{
+		Number: 5, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if r.NextScheduledStartTime != 0 {
+				add(k.Time(r.NextScheduledStartTime))
+			}
+		},
+	}
+	FlowRunsByFlow = &Index[prefect.FlowRun]{
+		Number: 6, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.ID(r.FlowID).Time(startOf(r))) },
+	}
+	FlowRunsByDeployment = &Index[prefect.FlowRun]{
+		Number: 7, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if !r.DeploymentID.IsNull() {
+				add(k.ID(r.DeploymentID).Time(startOf(r)))
+			}
+		},
+	}
+	FlowRunsByTag = &Index[prefect.FlowRun]{
+		Number: 8, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			for _, tag := range r.Tags {
+				add(k.String(tag).Time(startOf(r)))
+			}
+		},
+	}
+	FlowRunsByIdempotencyKey = &Index[prefect.FlowRun]{
+		Number: 9, Version: 1, Unique: true,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if r.IdempotencyKey != nil {
+				add(k.ID(r.FlowID).String(*r.IdempotencyKey))
+			}
+		},
+	}
+	FlowRunsByParent = &Index[prefect.FlowRun]{
+		Number: 10, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if !r.ParentTaskRunID.IsNull() {
+				add(k.ID(r.ParentTaskRunID))
+			}
+		},
+	}
+	FlowRuns = NewTable("flow_runs", 2, idLen,
+		func(r *prefect.FlowRun, k Key) Key { return k.ID(r.ID) },
+		FlowRunsByState, FlowRunsByExpected, FlowRunsByEnd, FlowRunsByName, FlowRunsByNext, FlowRunsByFlow,
+		FlowRunsByDeployment, FlowRunsByTag, FlowRunsByIdempotencyKey, FlowRunsByParent)
+)
+
+var taskRunCover = prefect.ColumnSet(4, 5, 16, 17, 20, 21, 22, 23, 24, 25, 26)
+
+// Task runs live with their flow run; those without one by their own slot.
+var (
+	// TaskRunsByKey finds a run by what makes it unique within its flow run, and
+	// lists a flow run's task runs.
+	TaskRunsByKey = &Index[prefect.TaskRun]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) {
+			add(k.ID(r.FlowRunID).String(r.TaskKey).String(r.DynamicKey))
+		},
+	}
+	// TaskRunsByState orders the runs of each state type by start; not started
+	// ones come first.
+	TaskRunsByState = &Index[prefect.TaskRun]{
+		Number: 2, Version: 1,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(r.StartTime)) },
+	}
+	// TaskRunsByExpected serves history, and lists that must look at many runs.
+	TaskRunsByExpected = &Index[prefect.TaskRun]{
+		Number: 3, Version: 1, Cover: taskRunCover,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) { add(k.Time(r.ExpectedStartTime)) },
+	}
+	TaskRunsByEnd = &Index[prefect.TaskRun]{
+		Number: 4, Version: 1,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) {
+			if r.EndTime != 0 {
+				add(k.Time(r.EndTime))
+			}
+		},
+	}
+	TaskRunsByName = &Index[prefect.TaskRun]{
+		Number: 5, Version: 1,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) { add(k.String(r.Name)) },
+	}
+	TaskRunsByNext = &Index[prefect.TaskRun]{
+		Number: 6, Version: 1,
+		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) {
+			if r.NextScheduledStartTime != 0 {
+				add(k.Time(r.NextScheduledStartTime))
+			}
+		},
+	}
+	TaskRuns = NewTable("task_runs", 3, idLen,
+		func(r *prefect.TaskRun, k Key) Key { return k.ID(r.ID) },
+		TaskRunsByKey, TaskRunsByState, TaskRunsByExpected, TaskRunsByEnd, TaskRunsByName, TaskRunsByNext)
+)
+
+// States are found by id; those of one run are a chain, from the run's state_id
+// along Previous (in the order of their arrival).
+var (
+	FlowRunStates = NewTable("flow_run_states", 4, idLen,
+		func(s *prefect.State, k Key) Key { return k.ID(s.ID) })
+	TaskRunStates = NewTable("task_run_states", 5, idLen,
+		func(s *prefect.State, k Key) Key { return k.ID(s.ID) })
+)
