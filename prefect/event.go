@@ -1,15 +1,17 @@
 package prefect
 
+import "errors"
+
 // Event is something that happened to a resource. Received is set by the server.
 type Event struct {
 	Occurred Time       `json:"occurred" check:"required" row:"1"`
-	Event    string     `json:"event" check:"required" row:"2"`
+	Event    string     `json:"event" check:"required,event_name" row:"2"`
 	Resource Resource   `json:"resource" check:"required" row:"3"`
-	Related  []Resource `json:"related" row:"4"`
-	Payload  JSON       `json:"payload" check:"object" row:"5"`
+	Related  []Resource `json:"related" check:"each=related_resource,related" row:"4"`
+	Payload  JSON       `json:"payload" check:"object,default={}" row:"5"`
 	ID       ID         `json:"id" check:"required" row:"6"`
 	Follows  ID         `json:"follows" row:"7"`
-	Received Time       `json:"received" row:"8"`
+	Received Time       `json:"received" check:"-" row:"8"`
 
 	// Sequence numbers the events of a group in the order in which they were
 	// written: the position in the durable stream.
@@ -19,6 +21,20 @@ type Event struct {
 // Resource is a set of labels, among them prefect.resource.id; a related
 // resource also has prefect.resource.role.
 type Resource map[string]string
+
+// Check applies the rules for every resource of an event that a client sends.
+func (r Resource) Check() error {
+	id, ok := r["prefect.resource.id"]
+	switch {
+	case len(r) > 500:
+		return errors.New("The maximum number of labels per resource is 500")
+	case !ok:
+		return errors.New("Resources must include the prefect.resource.id label")
+	case id == "":
+		return errors.New("The prefect.resource.id label must be non-empty")
+	}
+	return nil
+}
 
 // ID is the resource's id label.
 func (r Resource) ID() string { return r["prefect.resource.id"] }

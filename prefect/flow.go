@@ -30,8 +30,9 @@ type Opt[T any] struct {
 	Value T    // the zero value when null was sent
 }
 
-// Sent marks the field as sent; the decoder of requests calls it.
-func (o *Opt[T]) Sent() *T {
+// Sent marks the field as sent and returns the *T to fill in; the decoder of
+// requests calls it.
+func (o *Opt[T]) Sent() any {
 	o.Set = true
 	return &o.Value
 }

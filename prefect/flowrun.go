@@ -51,11 +51,11 @@ type FlowRun struct {
 type FlowRunPolicy struct {
 	MaxRetries        int       `json:"max_retries" row:"1"`
 	RetryDelaySeconds Float     `json:"retry_delay_seconds" row:"2"`
-	Retries           *int      `json:"retries" row:"3"`
-	RetryDelay        *int      `json:"retry_delay" row:"4"`
-	PauseKeys         StringSet `json:"pause_keys" check:"default=[]" row:"5"`
+	Retries           *int      `json:"retries" check:"fallback=max_retries" row:"3"`
+	RetryDelay        *int      `json:"retry_delay" check:"fallback=retry_delay_seconds" row:"4"`
+	PauseKeys         StringSet `json:"pause_keys" check:"nullable,default=[]" row:"5"`
 	Resuming          *bool     `json:"resuming" check:"default=false" row:"6"`
-	RetryType         RetryType `json:"retry_type" row:"7"`
+	RetryType         RetryType `json:"retry_type" check:"nullable,literal" row:"7"`
 }
 
 // CreatedBy says who made an object: a schedule, a deployment or an automation.
@@ -69,11 +69,11 @@ type CreatedBy struct {
 type FlowRunCreate struct {
 	_                        struct{}      `check:"closed"`
 	State                    *StateCreate  `json:"state"`
-	Name                     *string       `json:"name"`
+	Name                     *string       `json:"name" check:"falsy"`
 	FlowID                   ID            `json:"flow_id" check:"required"`
 	FlowVersion              *string       `json:"flow_version"`
-	Parameters               JSON          `json:"parameters" check:"object,parameters"`
-	Context                  JSON          `json:"context" check:"object"`
+	Parameters               JSON          `json:"parameters" check:"object,parameters,default={}"`
+	Context                  JSON          `json:"context" check:"object,default={}"`
 	ParentTaskRunID          ID            `json:"parent_task_run_id"`
 	InfrastructureDocumentID ID            `json:"infrastructure_document_id"`
 	EmpiricalPolicy          FlowRunPolicy `json:"empirical_policy"`
@@ -89,7 +89,7 @@ type FlowRunCreate struct {
 // FlowRunUpdate is the body of PATCH /flow_runs/{id}.
 type FlowRunUpdate struct {
 	_                 struct{}           `check:"closed"`
-	Name              Opt[*string]       `json:"name"`
+	Name              Opt[*string]       `json:"name" check:"falsy"`
 	FlowVersion       Opt[*string]       `json:"flow_version"`
 	Parameters        Opt[JSON]          `json:"parameters" check:"object,parameters"`
 	EmpiricalPolicy   Opt[FlowRunPolicy] `json:"empirical_policy"`

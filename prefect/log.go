@@ -16,9 +16,9 @@ type Log struct {
 // LogCreate is one row of the body of POST /logs/.
 type LogCreate struct {
 	_         struct{} `check:"closed"`
-	Name      string   `json:"name" check:"required"`
+	Name      string   `json:"name" check:"required,clean"`
 	Level     int      `json:"level" check:"required,int16"`
-	Message   string   `json:"message" check:"required"`
+	Message   string   `json:"message" check:"required,clean"`
 	Timestamp Time     `json:"timestamp" check:"required"`
 	FlowRunID ID       `json:"flow_run_id"`
 	TaskRunID ID       `json:"task_run_id"`

@@ -100,6 +100,14 @@ type StateCreate struct {
 	Details StateDetails `json:"state_details"`
 }
 
+// SetDefaults names a state without a name after its type.
+func (s *StateCreate) SetDefaults() {
+	if s.Name == nil {
+		title := s.Type.Title()
+		s.Name = &title
+	}
+}
+
 // MarshalJSONTo prints the wire name, or null.
 func (t StateType) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if t == NoState {

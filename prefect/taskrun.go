@@ -43,9 +43,9 @@ type TaskRun struct {
 type TaskRunPolicy struct {
 	MaxRetries        int    `json:"max_retries" row:"1"`
 	RetryDelaySeconds Float  `json:"retry_delay_seconds" row:"2"`
-	Retries           *int   `json:"retries" row:"3"`
-	RetryDelay        JSON   `json:"retry_delay" check:"retry_delay" row:"4"`
-	RetryJitterFactor *Float `json:"retry_jitter_factor" check:"ge=0" row:"5"`
+	Retries           *int   `json:"retries" check:"fallback=max_retries" row:"3"`
+	RetryDelay        JSON   `json:"retry_delay" check:"nullable,retry_delay,fallback=retry_delay_seconds" row:"4"`
+	RetryJitterFactor *Float `json:"retry_jitter_factor" check:"jitter_factor" row:"5"`
 }
 
 // TaskInputs names, per parameter, where a task run's arguments came from.
@@ -65,7 +65,7 @@ type TaskRunCreate struct {
 	_               struct{}      `check:"closed"`
 	ID              ID            `json:"id"`
 	State           *StateCreate  `json:"state"`
-	Name            *string       `json:"name"`
+	Name            *string       `json:"name" check:"falsy"`
 	FlowRunID       ID            `json:"flow_run_id"`
 	TaskKey         string        `json:"task_key" check:"required"`
 	DynamicKey      string        `json:"dynamic_key" check:"required"`
@@ -81,5 +81,5 @@ type TaskRunCreate struct {
 // TaskRunUpdate is the body of PATCH /task_runs/{id}.
 type TaskRunUpdate struct {
 	_    struct{}     `check:"closed"`
-	Name Opt[*string] `json:"name"`
+	Name Opt[*string] `json:"name" check:"falsy"`
 }

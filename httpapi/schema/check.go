@@ -1,0 +1,145 @@
+package schema
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// check is what the check tag of a field asks for; see the package comment.
+type check struct {
+	inField bool // a field, not an item of a list or map
+
+	required, nullable, falsy   bool
+	object, set, literal, bytes bool
+	name                        bool
+	fallback                    string
+	preset                      string // the default
+	hasPreset                   bool
+	minLen, maxLen              int // -1 without
+	oneOf                       []string
+	bounds                      bounds
+	format                      string
+	rules, each                 []rule
+}
+
+var unchecked = check{minLen: -1, maxLen: -1}
+
+// item is the check of the items of a list or map with this check.
+func (c check) item() check {
+	item := unchecked
+	item.rules = c.each
+	item.literal, item.oneOf = c.literal, c.oneOf
+	return item
+}
+
+// optionalNull reports whether null is allowed where the Go type has a null of
+// its own.
+func (c check) optionalNull() bool { return c.nullable || c.inField && !c.required && !c.hasPreset }
+
+// parseCheck reads a tag; a word that it does not know panics, since only a
+// programmer can have written it.
+func parseCheck(where, tag string) check {
+	c := unchecked
+	c.inField = true
+	for word := range strings.SplitSeq(tag, ",") {
+		key, value, hasValue := strings.Cut(word, "=")
+		if set := c.flag(key); set != nil && !hasValue {
+			*set = true
+			continue
+		}
+		if !c.option(key, value, hasValue) {
+			panic(fmt.Sprintf("schema: %s: unknown check %q", where, word))
+		}
+	}
+	return c
+}
+
+// flag finds a check that is on or off.
+func (c *check) flag(name string) *bool {
+	switch name {
+	case "required":
+		return &c.required
+	case "nullable":
+		return &c.nullable
+	case "falsy":
+		return &c.falsy
+	case "object":
+		return &c.object
+	case "set":
+		return &c.set
+	case "literal":
+		return &c.literal
+	case "bytes":
+		return &c.bytes
+	}
+	return nil
+}
+
+// option reads a check with a value, or a named rule.
+func (c *check) option(key, value string, hasValue bool) (ok bool) {
+	switch key {
+	case "":
+		return !hasValue
+	case "ge", "gt", "le", "lt":
+		x, err := strconv.ParseFloat(value, 64)
+		*map[string]**float64{"ge": &c.bounds.ge, "gt": &c.bounds.gt, "le": &c.bounds.le, "lt": &c.bounds.lt}[key] = &x
+		return err == nil
+	case "minlen":
+		var err error
+		c.minLen, err = strconv.Atoi(value)
+		return err == nil
+	case "maxlen":
+		var err error
+		c.maxLen, err = strconv.Atoi(value)
+		return err == nil
+	case "oneof":
+		c.oneOf = strings.Split(value, "|")
+		return hasValue
+	case "default":
+		c.preset, c.hasPreset = value, true
+		return hasValue
+	case "fallback":
+		c.fallback = value
+		return value != ""
+	case "each":
+		r, known := rules[value]
+		c.each = append(c.each, r)
+		return known
+	case "int16":
+		low, high := -32768.0, 32767.0
+		c.bounds.ge, c.bounds.le = &low, &high
+		return !hasValue
+	case "retry_delay":
+		c.format = key
+		return !hasValue
+	}
+	r, known := rules[key]
+	c.rules = append(c.rules, r)
+	c.name = c.name || key == "name"
+	return known && !hasValue
+}
+
+// flags are what the blank field of a struct says about the struct.
+type flags struct{ closed, params, union, nullable bool }
+
+func parseFlags(t reflect.Type) (f flags) {
+	blank, _ := t.FieldByName("_")
+	for word := range strings.SplitSeq(blank.Tag.Get("check"), ",") {
+		switch word {
+		case "closed":
+			f.closed = true
+		case "params":
+			f.params = true
+		case "union":
+			f.union = true
+		case "nullable":
+			f.nullable = true
+		case "":
+		default:
+			panic(fmt.Sprintf("schema: %s: unknown check %q", t, word))
+		}
+	}
+	return f
+}
