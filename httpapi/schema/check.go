@@ -11,17 +11,17 @@ import (
 type check struct {
 	inField bool // a field, not an item of a list or map
 
-	required, nullable, falsy   bool
-	object, set, literal, bytes bool
-	name                        bool
-	fallback                    string
-	preset                      string // the default
-	hasPreset                   bool
-	minLen, maxLen              int // -1 without
-	oneOf                       []string
-	bounds                      bounds
-	format                      string
-	rules, each                 []rule
+	required, nullable, notNull, falsy bool
+	object, set, literal, bytes        bool
+	name                               bool
+	fallback                           string
+	preset                             string // the default
+	hasPreset                          bool
+	minLen, maxLen                     int // -1 without
+	oneOf                              []string
+	bounds                             bounds
+	format                             string
+	rules, each                        []rule
 }
 
 var unchecked = check{minLen: -1, maxLen: -1}
@@ -36,7 +36,9 @@ func (c check) item() check {
 
 // optionalNull reports whether null is allowed where the Go type has a null of
 // its own.
-func (c check) optionalNull() bool { return c.nullable || c.inField && !c.required && !c.hasPreset }
+func (c check) optionalNull() bool {
+	return c.nullable || c.inField && !c.required && !c.hasPreset && !c.notNull
+}
 
 // parseCheck reads a tag; a word that it does not know panics, since only a
 // programmer can have written it.
@@ -63,6 +65,8 @@ func (c *check) flag(name string) *bool {
 		return &c.required
 	case "nullable":
 		return &c.nullable
+	case "notnull":
+		return &c.notNull
 	case "falsy":
 		return &c.falsy
 	case "object":

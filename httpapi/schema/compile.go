@@ -69,6 +69,9 @@ func (c *compiler) compile(t reflect.Type, k check) decodeFunc {
 		return c.optional(t, k)
 	}
 	if t.Kind() == reflect.Pointer {
+		if k.notNull {
+			return c.pointer(t, k)
+		}
 		return orNull(c.pointer(t, k), k.falsy)
 	}
 	decode, nullable := c.special(t, k)

@@ -30,23 +30,24 @@
 //
 // Field names come from the json tag. The check tag holds, separated by commas:
 //
-//   - no part of a request
-//     required      must be there, and not be null
-//     nullable      may be null
-//     falsy         null, "", 0, false, [] and {} all mean null
-//     default=X     when not sent; X is JSON or else a text, without a comma
-//     fallback=F    when not sent, or empty, the field F (declared before) is read instead
-//     ge= gt= le= lt=   the range of a number; int16 is that of 16 bits
-//     minlen= maxlen=   characters of a text, items of a list or object
-//     oneof=A|B     the texts that a string may be
-//     literal       an Enum that is told as literal_error
-//     bytes         a string that the reference declares as bytes
-//     object        a JSON that must be an object
-//     set           a list without duplicates
-//     retry_delay   a JSON that is a number or a list of numbers
-//     each=RULE     a named rule for the items of a list or object
-//     RULE          a named rule for the value: name, parameters, input_key, cache_key,
-//     event_name, related, related_resource, jitter_factor, clean
+//	required      must be there, and not be null
+//	nullable      may be null
+//	notnull       need not be there, but must not be null, in spite of its type
+//	falsy         null, "", 0, false, [] and {} all mean null
+//	default=X     when not sent; X is JSON or else a text, without a comma
+//	fallback=F    when not sent, or empty, the field F (declared before) is read instead
+//	ge= gt= le= lt=   the range of a number; int16 is that of 16 bits
+//	minlen= maxlen=   characters of a text, items of a list or object
+//	oneof=A|B     the texts that a string may be
+//	literal       an Enum that is told as literal_error
+//	bytes         a string that the reference declares as bytes
+//	object        a JSON that must be an object
+//	set           a list without duplicates
+//	retry_delay   a JSON that is a number or a list of numbers
+//	each=RULE     a named rule for the items of a list or object
+//	RULE          a named rule for the value: name, parameters, input_key, cache_key,
+//	              event_name, related, related_resource, jitter_factor, clean
+//	-             no part of a request, and nothing else in the tag
 //
 // The blank field `_ struct{}` says about the whole struct:
 //

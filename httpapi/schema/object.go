@@ -68,7 +68,7 @@ func (c *compiler) fields(o *object, t reflect.Type, prefix []int) {
 
 func (c *compiler) field(o *object, sf reflect.StructField, name string, index []int) {
 	k := parseCheck(sf.Name, sf.Tag.Get("check"))
-	if o.nullable && !k.required && !k.hasPreset {
+	if o.nullable && !k.required && !k.hasPreset && !k.notNull {
 		k.nullable = true
 	}
 	f := field{name: name, index: index, decode: c.compile(sf.Type, k)}

@@ -11,7 +11,7 @@ func Decode(body []byte, loc []any, dst any) []Problem {
 	v := reflect.ValueOf(dst).Elem()
 	p := programOf(v.Type())
 	d := &decoder{base: loc}
-	if d.text = trimBOM(body); len(d.text) > 0 {
+	if d.text = trimBOM(body); len(body) > 0 {
 		if bad := checkSyntax(d.text); bad != nil {
 			bad.Loc = append(append([]any{}, loc...), bad.Loc...)
 			return []Problem{*bad}

@@ -36,19 +36,27 @@ func parseTime(raw []byte) (prefect.Time, *fault) {
 }
 
 func timeOfText(s string) (prefect.Time, bool) {
+	switch {
+	case s == "now":
+		return prefect.TimeOf(time.Now()), true
+	case isNumeric(s):
+		return timestamp(s)
+	}
 	if t, ok := isoTime(s); ok {
 		return t, true
-	}
-	if s == "now" {
-		return prefect.TimeOf(time.Now()), true
-	}
-	if numeric.MatchString(s) {
-		return timestamp(s)
 	}
 	return commonTime(s)
 }
 
-var numeric = regexp.MustCompile(`^[-+]?\d+(\.\d*)?$`)
+// isNumeric reports whether s is digits, perhaps with a sign and a point.
+func isNumeric(s string) bool {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
+	digits := strings.TrimLeft(s, "0123456789")
+	if len(digits) == len(s) {
+		return false
+	}
+	return digits == "" || digits[0] == '.' && strings.Trim(digits[1:], "0123456789") == ""
+}
 
 // timestamp reads seconds since 1970; beyond twenty billion they are
 // milliseconds.
@@ -180,7 +188,7 @@ func (r *reader) week(c *clock, extended bool) bool {
 	if ok && (!extended || r.one("-")) && r.s != "" {
 		weekday, ok = r.digits(1)
 	}
-	if !ok || week < 1 || week > 53 || weekday < 1 || weekday > 7 {
+	if !ok || week > 53 || weekday < 1 || weekday > 7 {
 		return false
 	}
 	// The fourth of January is always in the first week.
@@ -188,7 +196,7 @@ func (r *reader) week(c *clock, extended bool) bool {
 	monday := fourth.AddDate(0, 0, -(int(fourth.Weekday())+6)%7)
 	day := monday.AddDate(0, 0, 7*(week-1)+weekday-1)
 	year, month, date := day.Date()
-	if isoYear, _ := monday.AddDate(0, 0, 7*(week-1)).ISOWeek(); isoYear != c.year {
+	if isoYear, _ := monday.AddDate(0, 0, 7*(week-1)).ISOWeek(); isoYear > c.year {
 		return false
 	}
 	c.year, c.month, c.day = year, int(month), date

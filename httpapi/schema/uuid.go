@@ -69,6 +69,7 @@ func uuidError(s string) string {
 	case len(s) > 45:
 		return fmt.Sprintf("invalid length: found %d", len(s))
 	case len(s) == 36:
+		simple = false
 	case len(s) >= 2 && s[0] == '{' && s[len(s)-1] == '}':
 		body, offset, simple = s[1:len(s)-1], 1, false
 	case strings.HasPrefix(s, "urn:uuid:"):
