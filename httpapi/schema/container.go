@@ -130,16 +130,16 @@ func (c *compiler) entries(t reflect.Type, k check) decodeFunc {
 
 // eachEntry reads an object; read gets each key and reads its value.
 func eachEntry(d *decoder, read func(key string)) {
-	problems := len(d.problems)
+	again := repeats{first: len(d.problems)}
 	for d.open(); d.more(); {
-		key := string(d.key())
-		if len(d.problems) > problems {
-			d.forget(problems, key) // it may have come before
-		}
+		raw := d.key()
+		again.next(d, raw)
+		key := string(raw)
 		d.enter(key)
 		read(key)
 		d.leave()
 	}
+	again.forget(d)
 }
 
 // rawOf returns the decoder of a value that is kept as it was sent.

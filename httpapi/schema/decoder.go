@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -20,6 +21,13 @@ type decoder struct {
 	path     []step
 	problems []Problem
 }
+
+// maxProblems are enough for a person to read and for a server to remember; what
+// is left of the request is not looked at.
+const maxProblems = 1000
+
+// tooMany unwinds the decoding of a request with more problems than that.
+type tooMany struct{}
 
 // decodeFunc reads the value at the position of d into v.
 type decodeFunc func(d *decoder, v reflect.Value)
@@ -41,6 +49,9 @@ func (d *decoder) depth() int { return len(d.base) + len(d.path) }
 func (d *decoder) report(f *fault, start int) { d.reportInput(f, d.text[start:d.pos]) }
 
 func (d *decoder) reportInput(f *fault, input []byte) {
+	if len(d.problems) == maxProblems {
+		panic(tooMany{})
+	}
 	loc := make([]any, 0, d.depth())
 	loc = append(loc, d.base...)
 	for _, s := range d.path {
@@ -53,8 +64,38 @@ func (d *decoder) reportInput(f *fault, input []byte) {
 	d.problems = append(d.problems, Problem{Type: f.kind, Loc: loc, Msg: f.msg, Input: prefect.JSON(bytes.Clone(input)), Ctx: f.ctx})
 }
 
-// forget drops the problems after the first n that lie below a key, because a
-// later value of the same key replaces it.
+// repeats finds the problems of values that a later one of the same key replaces.
+type repeats struct {
+	first int            // problems before the object
+	start map[string]int // problems before the last value of a key, if not first
+}
+
+// next notes that a value of a key comes next.
+func (r *repeats) next(d *decoder, key []byte) {
+	if len(d.problems) == r.first {
+		return
+	}
+	if r.start == nil {
+		r.start = map[string]int{}
+	}
+	r.start[string(key)] = len(d.problems)
+}
+
+// forget drops the problems of values that were replaced.
+func (r *repeats) forget(d *decoder) {
+	if r.start == nil {
+		return
+	}
+	depth, kept := d.depth(), d.problems[:r.first]
+	for i, p := range d.problems[r.first:] {
+		if r.first+i >= r.start[p.Loc[depth].(string)] {
+			kept = append(kept, p)
+		}
+	}
+	d.problems = kept
+}
+
+// forget drops the problems after the first n that lie below a key.
 func (d *decoder) forget(n int, key string) {
 	depth := d.depth()
 	kept := slices.DeleteFunc(d.problems[n:], func(p Problem) bool { return p.Loc[depth] == key })
@@ -102,13 +143,16 @@ func (d *decoder) skip() {
 func isDelimiter(c byte) bool { return c == ',' || c == '}' || c == ']' || isSpace(c) }
 
 func (d *decoder) skipString() {
-	for d.pos++; ; d.pos++ {
-		switch d.text[d.pos] {
-		case '"':
-			d.pos++
+	for d.pos++; ; {
+		rest := d.text[d.pos:]
+		end := bytes.IndexByte(rest, '"')
+		d.pos += end + 1
+		escapes := 0
+		for end > escapes && rest[end-escapes-1] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
 			return
-		case '\\':
-			d.pos++
 		}
 	}
 }
@@ -175,21 +219,22 @@ func text(raw []byte) (s string, whole bool) {
 // unescape replaces the escapes of a well-formed string.
 func unescape(raw []byte) (b []byte, whole bool) {
 	b, whole = make([]byte, 0, len(raw)), true
-	for i := 0; i < len(raw); {
-		if raw[i] != '\\' {
-			b = append(b, raw[i])
-			i++
-			continue
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return append(b, raw...), whole
 		}
-		switch c := raw[i+1]; c {
+		b = append(b, raw[:i]...)
+		raw = raw[i:]
+		n := 2
+		switch c := raw[1]; c {
 		case 'u':
-			r, n := unescapeRune(raw[i:])
-			if r == utf8.RuneError && hexRune(raw[i+2:i+6]) != r {
+			var r rune
+			r, n = unescapeRune(raw)
+			if r == utf8.RuneError && hexRune(raw[2:6]) != r {
 				whole = false
 			}
 			b = utf8.AppendRune(b, r)
-			i += n
-			continue
 		case 'b':
 			b = append(b, '\b')
 		case 'f':
@@ -203,9 +248,8 @@ func unescape(raw []byte) (b []byte, whole bool) {
 		default:
 			b = append(b, c)
 		}
-		i += 2
+		raw = raw[n:]
 	}
-	return b, whole
 }
 
 // unescapeRune reads \uXXXX, or two of them that make a pair; n is their length.
@@ -224,14 +268,18 @@ func unescapeRune(raw []byte) (r rune, n int) {
 
 func hexRune(digits []byte) (r rune) {
 	for _, c := range digits {
-		r = r<<4 | rune(hexDigit(c))
+		r = r<<4 | rune(hexValue[c])
 	}
 	return r
 }
 
-func hexDigit(c byte) byte {
-	if isDigit(c) {
-		return c - '0'
+// hexValue are the values of the hexadecimal digits, 255 for what is none.
+var hexValue = func() (v [256]byte) {
+	for c := range v {
+		n, err := strconv.ParseUint(string(rune(c)), 16, 8)
+		if v[c] = byte(n); err != nil {
+			v[c] = 255
+		}
 	}
-	return c | 0x20 - 'a' + 10
-}
+	return v
+}()

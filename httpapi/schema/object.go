@@ -155,13 +155,17 @@ func (o *object) decode(d *decoder, v reflect.Value) {
 // decodeMembers reads what was sent and returns the set of fields that were.
 func (o *object) decodeMembers(d *decoder, v reflect.Value) (seen uint64) {
 	problems := len(d.problems)
-	var places [64]int
+	again := repeats{first: problems}
+	var places []int // where the fields are, if one falls back on another
+	if o.fallbacks != 0 {
+		places = make([]int, len(o.fields))
+	}
 	for d.open(); d.more(); {
 		key := d.key()
-		i, known := o.byName[string(key)]
+		again.next(d, key)
+		i, known := o.find(key, seen)
 		switch {
 		case !known && o.closed:
-			d.forget(problems, string(key))
 			d.reportExtra(string(key))
 			continue
 		case !known:
@@ -170,7 +174,6 @@ func (o *object) decodeMembers(d *decoder, v reflect.Value) (seen uint64) {
 		}
 		f, bit := &o.fields[i], uint64(1)<<i
 		if seen&bit != 0 { // the key came before, and this value replaces that
-			d.forget(problems, f.name)
 			v.FieldByIndex(f.index).SetZero()
 			seen &^= bit
 		}
@@ -179,17 +182,27 @@ func (o *object) decodeMembers(d *decoder, v reflect.Value) (seen uint64) {
 			continue
 		}
 		seen |= bit
-		if o.fallbacks != 0 {
+		if places != nil {
 			places[i] = d.pos
 		}
 		d.enter(f.name)
 		f.decode(d, v.FieldByIndex(f.index))
 		d.leave()
 	}
+	again.forget(d)
 	if o.fallbacks != 0 {
-		seen |= o.fallBack(d, v, seen, &places, problems)
+		seen |= o.fallBack(d, v, seen, places, problems)
 	}
 	return seen
+}
+
+// find returns the field of a key. Most clients send the fields in order.
+func (o *object) find(key []byte, seen uint64) (i int, known bool) {
+	if i = bits.Len64(seen); i < len(o.fields) && o.fields[i].name == string(key) {
+		return i, true
+	}
+	i, known = o.byName[string(key)]
+	return i, known
 }
 
 func (d *decoder) reportExtra(key string) {
@@ -201,7 +214,7 @@ func (d *decoder) reportExtra(key string) {
 }
 
 // fallBack reads the deprecated field instead of one that is absent or empty.
-func (o *object) fallBack(d *decoder, v reflect.Value, seen uint64, places *[64]int, problems int) (filled uint64) {
+func (o *object) fallBack(d *decoder, v reflect.Value, seen uint64, places []int, problems int) (filled uint64) {
 	for set := o.fallbacks; set != 0; set &= set - 1 {
 		i := bits.TrailingZeros64(set)
 		f := &o.fields[i]

@@ -47,7 +47,14 @@ func isNumber(raw []byte) bool { return raw[0] == '-' || isDigit(raw[0]) }
 
 // isFloat reports whether a raw number has a fraction or an exponent, which makes
 // it a float in Python.
-func isFloat(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
+func isFloat(raw []byte) bool {
+	for _, c := range raw {
+		if c == '.' || c|0x20 == 'e' {
+			return true
+		}
+	}
+	return false
+}
 
 func parseInt(raw []byte) (int64, *fault) {
 	switch c := raw[0]; {

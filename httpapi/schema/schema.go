@@ -1,17 +1,21 @@
 package schema
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
 // Decode reads the body of a request into dst, a pointer to a value that the
 // package comment describes, and returns all problems with it, in the order in
 // which the reference tells them. loc is where they are, such as {"body"}. body
 // may be empty, and nothing of dst refers to it afterwards. After a problem dst
 // holds nothing of use.
-func Decode(body []byte, loc []any, dst any) []Problem {
+func Decode(body []byte, loc []any, dst any) (problems []Problem) {
 	v := reflect.ValueOf(dst).Elem()
 	p := programOf(v.Type())
-	d := &decoder{base: loc}
-	if d.text = trimBOM(body); len(body) > 0 {
+	d := &decoder{base: loc, text: trimBOM(body)}
+	defer d.stop(&problems)
+	if len(body) > 0 {
 		if bad := checkSyntax(d.text); bad != nil {
 			bad.Loc = append(append([]any{}, loc...), bad.Loc...)
 			return []Problem{*bad}
@@ -31,14 +35,28 @@ func Decode(body []byte, loc []any, dst any) []Problem {
 	return d.problems
 }
 
-// DecodeQuery reads the query of a request into dst, a pointer to a struct whose
-// fields are the parameters. get returns the text of a parameter, if it is there.
+// stop ends a decoding that found too many problems.
+func (d *decoder) stop(problems *[]Problem) {
+	switch r := recover(); r {
+	case nil:
+	case tooMany{}:
+		*problems = d.problems
+	default:
+		panic(r)
+	}
+}
+
+// DecodeQuery reads the query of a request into dst, a pointer to a struct of
+// parameters. get returns the text of a parameter, if it is there.
 func DecodeQuery(get func(name string) (value string, ok bool), dst any) []Problem {
 	v := reflect.ValueOf(dst).Elem()
-	c := programOf(v.Type())
+	o := programOf(v.Type()).params
+	if o == nil {
+		panic(fmt.Sprintf("schema: %s is no struct of parameters", v.Type()))
+	}
 	d := &decoder{base: []any{"query"}}
 	var seen uint64
-	for i, f := range c.params.fields {
+	for i, f := range o.fields {
 		value, ok := get(f.name)
 		if !ok {
 			continue
@@ -49,7 +67,7 @@ func DecodeQuery(get func(name string) (value string, ok bool), dst any) []Probl
 		f.decode(d, v.FieldByIndex(f.index))
 		d.leave()
 	}
-	c.params.reportMissing(d, seen, nil)
-	c.params.finish(d, v, seen, 0)
+	o.reportMissing(d, seen, nil)
+	o.finish(d, v, seen, 0)
 	return d.problems
 }

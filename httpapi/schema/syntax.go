@@ -196,23 +196,31 @@ func (s *syntax) array() bool {
 func (s *syntax) str() bool {
 	begin := s.pos
 	s.pos++
-	for s.pos < len(s.text) {
-		switch c := s.text[s.pos]; {
-		case c == '"':
-			s.pos++
-			return true
-		case c == '\\':
-			if !s.escape(begin) {
-				return false
-			}
-		case c < ' ':
-			return s.fail("Invalid control character at", s.pos)
-		default:
+	for {
+		for s.pos < len(s.text) && plain[s.text[s.pos]] {
 			s.pos++
 		}
+		switch {
+		case s.pos == len(s.text):
+			return s.fail("Unterminated string starting at", begin)
+		case s.text[s.pos] == '"':
+			s.pos++
+			return true
+		case s.text[s.pos] != '\\':
+			return s.fail("Invalid control character at", s.pos)
+		case !s.escape(begin):
+			return false
+		}
 	}
-	return s.fail("Unterminated string starting at", begin)
 }
+
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (p [256]bool) {
+	for c := range p {
+		p[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return p
+}()
 
 func (s *syntax) escape(begin int) bool {
 	backslash := s.pos
@@ -299,6 +307,4 @@ func (s *syntax) exponent() bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func isHex(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
-}
+func isHex(c byte) bool { return hexValue[c] < 16 }

@@ -50,12 +50,14 @@ func timeOfText(s string) (prefect.Time, bool) {
 
 // isNumeric reports whether s is digits, perhaps with a sign and a point.
 func isNumeric(s string) bool {
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
-	digits := strings.TrimLeft(s, "0123456789")
-	if len(digits) == len(s) {
+	if len(s) > 4 && s[4] == '-' { // nearly always
 		return false
 	}
-	return digits == "" || digits[0] == '.' && strings.Trim(digits[1:], "0123456789") == ""
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		s = s[1:]
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	return whole+fraction != "" && strings.Trim(whole+fraction, "0123456789") == ""
 }
 
 // timestamp reads seconds since 1970; beyond twenty billion they are
@@ -185,7 +187,7 @@ func (r *reader) date(c *clock) (extended, ok bool) {
 func (r *reader) week(c *clock, extended bool) bool {
 	week, ok := r.digits(2)
 	weekday := 1
-	if ok && (!extended || r.one("-")) && r.s != "" {
+	if ok && r.s != "" && (!extended || r.one("-")) {
 		weekday, ok = r.digits(1)
 	}
 	if !ok || week > 53 || weekday < 1 || weekday > 7 {
@@ -269,7 +271,7 @@ func (r *reader) zone() (offset int, ok bool) {
 		r.one(":")
 		minutes, ok = r.digits(2)
 	}
-	return sign * (hours*60 + minutes) * 60, ok && hours <= 24 && minutes <= 59
+	return sign * (hours*60 + minutes) * 60, ok && hours <= 24
 }
 
 var common = regexp.MustCompile(`^(?:(\d{4})(?:[/:]?(\d{2})[/:]?(\d{2}))?)?( ?(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?(?:[.|,](\d{1,9}))?)?$`)

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -22,23 +21,22 @@ func parseID(raw []byte) (id prefect.ID, f *fault) {
 	if !whole {
 		return id, stringUnicode
 	}
-	if !parseUUID(s, &id) {
-		return id, parsing("uuid_parsing", "Input should be a valid UUID, ", uuidError(s))
+	s = unwrapUUID(s)
+	if b := []byte(s); len(b) == 32 && hexBytes(id[:], b) || len(b) == 36 && hyphenated(b, &id) {
+		return id, nil
 	}
-	return id, nil
+	return id, parsing("uuid_parsing", "Input should be a valid UUID, ", uuidError(s))
 }
 
-func parseUUID(s string, id *prefect.ID) bool {
-	b := []byte(s)
+// unwrapUUID removes what a text of the right length has around the UUID.
+func unwrapUUID(s string) string {
 	switch {
-	case len(b) == 32:
-		return hexBytes(id[:], b)
-	case len(b) == 38 && b[0] == '{' && b[37] == '}':
-		b = b[1:37]
-	case len(b) == 45 && bytes.HasPrefix(b, []byte("urn:uuid:")):
-		b = b[9:]
+	case len(s) == 38 && s[0] == '{' && s[37] == '}':
+		return s[1:37]
+	case len(s) == 45:
+		return strings.TrimPrefix(s, "urn:uuid:")
 	}
-	return len(b) == 36 && hyphenated(b, id)
+	return s
 }
 
 func hyphenated(b []byte, id *prefect.ID) bool {
@@ -49,11 +47,11 @@ func hyphenated(b []byte, id *prefect.ID) bool {
 
 func hexBytes(dst, digits []byte) bool {
 	for i := range dst {
-		hi, lo := digits[2*i], digits[2*i+1]
-		if !isHex(hi) || !isHex(lo) {
+		hi, lo := hexValue[digits[2*i]], hexValue[digits[2*i+1]]
+		if hi|lo > 15 {
 			return false
 		}
-		dst[i] = hexDigit(hi)<<4 | hexDigit(lo)
+		dst[i] = hi<<4 | lo
 	}
 	return true
 }
@@ -62,7 +60,7 @@ func hexBytes(dst, digits []byte) bool {
 // sixth one would.
 var groupStarts = [...]int{0, 9, 14, 19, 24, 37}
 
-// uuidError says why s is no UUID.
+// uuidError says why s, unwrapped, is no UUID.
 func uuidError(s string) string {
 	body, offset, simple := s, 0, true
 	switch {
