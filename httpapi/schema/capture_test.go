@@ -38,7 +38,7 @@ type (
 	}
 	input struct {
 		_      struct{} `check:"params"`
-		Key    string   `json:"key" check:"required"`
+		Key    string   `json:"key" check:"required,input_key"`
 		Value  string   `json:"value" check:"required,bytes"`
 		Sender *string  `json:"sender"`
 	}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"prefectd/prefect"
 )
 
 // check is what the check tag of a field asks for; see the package comment.
@@ -86,18 +88,20 @@ func (c *check) option(key, value string, hasValue bool) (ok bool) {
 	switch key {
 	case "":
 		return !hasValue
-	case "ge", "gt", "le", "lt":
-		x, err := strconv.ParseFloat(value, 64)
-		*map[string]**float64{"ge": &c.bounds.ge, "gt": &c.bounds.gt, "le": &c.bounds.le, "lt": &c.bounds.lt}[key] = &x
-		return err == nil
+	case "ge":
+		return parseTo(&c.bounds.ge, value)
+	case "gt":
+		return parseTo(&c.bounds.gt, value)
+	case "le":
+		return parseTo(&c.bounds.le, value)
+	case "lt":
+		return parseTo(&c.bounds.lt, value)
 	case "minlen":
-		var err error
-		c.minLen, err = strconv.Atoi(value)
-		return err == nil
+		c.minLen, ok = parseLength(value)
+		return ok
 	case "maxlen":
-		var err error
-		c.maxLen, err = strconv.Atoi(value)
-		return err == nil
+		c.maxLen, ok = parseLength(value)
+		return ok
 	case "oneof":
 		c.oneOf = strings.Split(value, "|")
 		return hasValue
@@ -112,9 +116,7 @@ func (c *check) option(key, value string, hasValue bool) (ok bool) {
 		c.each = append(c.each, r)
 		return known
 	case "int16":
-		low, high := -32768.0, 32767.0
-		c.bounds.ge, c.bounds.le = &low, &high
-		return !hasValue
+		return !hasValue && parseTo(&c.bounds.ge, "-32768") && parseTo(&c.bounds.le, "32767")
 	case "retry_delay":
 		c.format = key
 		return !hasValue
@@ -123,6 +125,40 @@ func (c *check) option(key, value string, hasValue bool) (ok bool) {
 	c.rules = append(c.rules, r)
 	c.name = c.name || key == "name"
 	return known && !hasValue
+}
+
+func parseTo(dst **float64, value string) (ok bool) {
+	x, err := strconv.ParseFloat(value, 64)
+	*dst = &x
+	return err == nil
+}
+
+func parseLength(value string) (n int, ok bool) {
+	n, err := strconv.Atoi(value)
+	return n, err == nil && n >= 0
+}
+
+// mustSuit panics if the check asks for what a type does not have.
+func (c check) mustSuit(t reflect.Type) {
+	kind, isJSON := t.Kind(), t == reflect.TypeFor[prefect.JSON]()
+	isList := (kind == reflect.Slice || kind == reflect.Map) && !isJSON
+	isNumber := reflect.Int <= kind && kind <= reflect.Float64
+	for _, rule := range c.rules {
+		if rule.kind != kind {
+			panic(fmt.Sprintf("schema: a rule for a %s is no rule for %s", rule.kind, t))
+		}
+	}
+	switch {
+	case c.bounds != bounds{} && !isNumber,
+		(c.minLen >= 0 || c.maxLen >= 0) && !isList && kind != reflect.String,
+		c.oneOf != nil && !isList && kind != reflect.String,
+		c.literal && !isList && !t.Implements(reflect.TypeFor[prefect.Enum]()),
+		c.bytes && kind != reflect.String,
+		(c.object || c.format != "") && !isJSON,
+		c.set && (kind != reflect.Slice || !t.Elem().Comparable()),
+		c.each != nil && !isList:
+		panic(fmt.Sprintf("schema: the checks of a field do not suit its type %s", t))
+	}
 }
 
 // flags are what the blank field of a struct says about the struct.

@@ -74,6 +74,7 @@ func (c *compiler) compile(t reflect.Type, k check) decodeFunc {
 		}
 		return orNull(c.pointer(t, k), k.falsy)
 	}
+	k.mustSuit(t)
 	decode, nullable := c.special(t, k)
 	if decode == nil {
 		decode, nullable = c.ordinary(t, k), k.nullable
@@ -208,8 +209,8 @@ func withRules(t reflect.Type, decode decodeFunc, rules []rule) decodeFunc {
 				return
 			}
 		}
-		for _, check := range rules {
-			if f := check(v); f != nil {
+		for _, rule := range rules {
+			if f := rule.check(v); f != nil {
 				d.report(f, start)
 				return
 			}

@@ -9,20 +9,23 @@ import (
 	"prefectd/prefect"
 )
 
-// rule looks at a decoded value.
-type rule func(v reflect.Value) *fault
+// rule looks at a decoded value of a kind.
+type rule struct {
+	kind  reflect.Kind
+	check func(v reflect.Value) *fault
+}
 
 // rules are those that a check tag can name.
 var rules = map[string]rule{
-	"name":             nameRule,
-	"parameters":       parametersRule,
-	"input_key":        inputKeyRule,
-	"cache_key":        longestRule(2000, "Cache key exceeded maximum allowed length of 2000 characters."),
-	"event_name":       longestRule(1024, "Event name must be at most 1024 characters"),
-	"related":          relatedRule,
-	"related_resource": relatedResourceRule,
-	"jitter_factor":    jitterFactorRule,
-	"clean":            cleanRule,
+	"name":             {reflect.String, checkName},
+	"parameters":       {reflect.Slice, checkParameters},
+	"input_key":        {reflect.String, checkInputKey},
+	"cache_key":        {reflect.String, longest(2000, "Cache key exceeded maximum allowed length of 2000 characters.")},
+	"event_name":       {reflect.String, longest(1024, "Event name must be at most 1024 characters")},
+	"related":          {reflect.Slice, checkRelated},
+	"related_resource": {reflect.Map, checkRelatedResource},
+	"jitter_factor":    {reflect.Float64, checkJitterFactor},
+	"clean":            {reflect.String, clean},
 }
 
 const namePattern = `^[^/%&><]+$`
@@ -33,15 +36,15 @@ var nameMismatch = &fault{
 	ctx:  context("pattern", quote(namePattern)),
 }
 
-func nameRule(v reflect.Value) *fault {
+func checkName(v reflect.Value) *fault {
 	if s := v.String(); s == "" || strings.ContainsAny(s, "/%&><") {
 		return nameMismatch
 	}
 	return nil
 }
 
-// longestRule limits the characters of a text.
-func longestRule(limit int, msg string) rule {
+// longest limits the characters of a text.
+func longest(limit int, msg string) func(reflect.Value) *fault {
 	return func(v reflect.Value) *fault {
 		if s := v.String(); len(s) > limit && runes(s) > limit {
 			return valueError(msg)
@@ -50,36 +53,36 @@ func longestRule(limit int, msg string) rule {
 	}
 }
 
-func inputKeyRule(v reflect.Value) *fault {
+func checkInputKey(v reflect.Value) *fault {
 	if strings.Trim(v.String(), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return valueError("value must only contain lowercase letters, numbers, and dashes.")
 	}
 	return nil
 }
 
-func jitterFactorRule(v reflect.Value) *fault {
+func checkJitterFactor(v reflect.Value) *fault {
 	if v.Float() < 0 {
 		return valueError("`retry_jitter_factor` must be >= 0.")
 	}
 	return nil
 }
 
-// cleanRule removes NUL characters, which clients send in log messages.
-func cleanRule(v reflect.Value) *fault {
+// clean removes NUL characters, which clients send in log messages.
+func clean(v reflect.Value) *fault {
 	if s := v.String(); strings.IndexByte(s, 0) >= 0 {
 		v.SetString(strings.ReplaceAll(s, "\x00", ""))
 	}
 	return nil
 }
 
-func relatedRule(v reflect.Value) *fault {
+func checkRelated(v reflect.Value) *fault {
 	if v.Len() > 100 {
 		return valueError("The maximum number of related resources is 100")
 	}
 	return nil
 }
 
-func relatedResourceRule(v reflect.Value) *fault {
+func checkRelatedResource(v reflect.Value) *fault {
 	resource := v.Addr().Interface().(*prefect.Resource)
 	role, ok := (*resource)["prefect.resource.role"]
 	switch {
@@ -93,8 +96,8 @@ func relatedResourceRule(v reflect.Value) *fault {
 
 const maxParameters = 524_288
 
-// parametersRule limits the size of the parameters of a run.
-func parametersRule(v reflect.Value) *fault {
+// checkParameters limits the size of the parameters of a run.
+func checkParameters(v reflect.Value) *fault {
 	raw := v.Bytes()
 	if 3*len(raw) <= maxParameters { // escapes make at most six bytes of two
 		return nil

@@ -86,7 +86,7 @@ func TestWhatTheReferenceCrashesOn(t *testing.T) {
 		fmt.Sprintf(run, `{"retries": 1`+zeros(30)+`}`):  "int_parsing_size[body empirical_policy retries]",
 		fmt.Sprintf(run, `{"retry_delay_seconds": NaN}`): "json_invalid[body 96]",
 		fmt.Sprintf(run, `[-Infinity]`):                  "json_invalid[body 73]",
-		`{"flow_id": "` + anID + `", "name": Infinity}`:  "json_invalid[body 63]",
+		`{"flow_id": "` + anID + `", "name": Infinity}`:  "json_invalid[body 60]",
 	} {
 		_, problems := decode[prefect.FlowRunCreate](body)
 		require.Equal(t, []string{want}, problems, body)
@@ -252,6 +252,12 @@ func TestCompileRefusesMistakes(t *testing.T) {
 		badNull struct {
 			A int `json:"a" check:"falsy"`
 		}
+		badSuit struct {
+			A string `json:"a" check:"ge=1"`
+		}
+		badRule struct {
+			A int `json:"a" check:"name"`
+		}
 		badKey struct {
 			A map[int]string `json:"a"`
 		}
@@ -260,6 +266,7 @@ func TestCompileRefusesMistakes(t *testing.T) {
 		"a channel": schema.Compile[unsupported], "any": schema.Compile[anything], "no name": schema.Compile[unnamed],
 		"unknown check": schema.Compile[misspelt], "unknown flag": schema.Compile[badStruct], "default": schema.Compile[badPreset],
 		"fallback": schema.Compile[badFallback], "falsy": schema.Compile[badNull], "key": schema.Compile[badKey],
+		"unsuited check": schema.Compile[badSuit], "unsuited rule": schema.Compile[badRule],
 	} {
 		require.Panics(t, compile, name)
 	}
