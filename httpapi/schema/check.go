@@ -165,8 +165,13 @@ func (c check) mustSuit(t reflect.Type) {
 type flags struct{ closed, params, union, nullable bool }
 
 func parseFlags(t reflect.Type) (f flags) {
-	blank, _ := t.FieldByName("_")
-	for word := range strings.SplitSeq(blank.Tag.Get("check"), ",") {
+	tag := ""
+	for i := range t.NumField() {
+		if sf := t.Field(i); sf.Name == "_" {
+			tag = sf.Tag.Get("check")
+		}
+	}
+	for word := range strings.SplitSeq(tag, ",") {
 		switch word {
 		case "closed":
 			f.closed = true

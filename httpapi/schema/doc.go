@@ -49,6 +49,9 @@
 //	              event_name, related, related_resource, jitter_factor, clean
 //	-             no part of a request, and nothing else in the tag
 //
+// Problems are told in the order of the fields, so they are declared in that of the
+// reference; of the parameters of an endpoint, it looks at the limit first.
+//
 // The blank field `_ struct{}` says about the whole struct:
 //
 //	closed        other keys are problems

@@ -71,6 +71,10 @@ func (c *compiler) field(o *object, sf reflect.StructField, name string, index [
 	if o.nullable && !k.required && !k.hasPreset && !k.notNull {
 		k.nullable = true
 	}
+	k.notNull = k.notNull || o.union && !k.nullable
+	if _, taken := o.byName[name]; taken {
+		panic(fmt.Sprintf("schema: two fields are named %q", name))
+	}
 	f := field{name: name, index: index, decode: c.compile(sf.Type, k)}
 	bit := uint64(1) << len(o.fields)
 	if k.required {

@@ -279,6 +279,7 @@ CASES = {
         '{"filter": {"resource": {"labels": {"a": "x", "b": ["x"]}, "distinct": "yes"}}}',
         '{"filter": {"occurred": null, "order": "X"}, "limit": 51}',
         '{"filter": {"order": "ASC"}, "limit": -1}',
+        '{"filter": {"resource": {"labels": {"a": null, "b": []}}}}',
         '{"filter": {"zz": 1}}',
     ],
     "Lease": [
