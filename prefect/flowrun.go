@@ -109,6 +109,14 @@ type FlowRunInput struct {
 	Sender    *string `json:"sender" row:"7"`
 }
 
+// FlowRunInputCreate is the body of POST /flow_runs/{id}/input.
+type FlowRunInputCreate struct {
+	_      struct{} `check:"params"`
+	Key    string   `json:"key" check:"required,input_key"`
+	Value  string   `json:"value" check:"required,bytes"`
+	Sender *string  `json:"sender"`
+}
+
 // RetryType says how a run that awaits a retry comes back: in its process, or
 // by being scheduled anew.
 type RetryType uint8

@@ -36,12 +36,6 @@ type (
 		_        struct{}     `check:"params"`
 		RunInput prefect.JSON `json:"run_input" check:"object,nullable"`
 	}
-	input struct {
-		_      struct{} `check:"params"`
-		Key    string   `json:"key" check:"required,input_key"`
-		Value  string   `json:"value" check:"required,bytes"`
-		Sender *string  `json:"sender"`
-	}
 	flowRunsFilter struct {
 		_      struct{}    `check:"params"`
 		Limit  *int        `json:"limit"`
@@ -232,7 +226,7 @@ var bodyTypes = map[string]func() any{
 	"FlowRunsHistory": func() any { return new(flowRunsHistory) },
 	"LogsFilter":      func() any { return new(logsFilter) },
 	"Resume":          func() any { return new(resume) },
-	"Input":           func() any { return new(input) },
+	"Input":           func() any { return new(prefect.FlowRunInputCreate) },
 	"EventsFilter":    func() any { return new(eventsFilter) },
 	"Lease":           func() any { return new(lease) },
 }

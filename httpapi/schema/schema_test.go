@@ -93,7 +93,7 @@ func TestWhatTheReferenceCrashesOn(t *testing.T) {
 	}
 	_, problems := decode[[]prefect.LogCreate](`[{"name": "n", "level": 32768, "message": "m", "timestamp": "9999-12-31T23:59:59-01:00"}]`)
 	require.Equal(t, []string{"less_than_equal[body 0 level]", "value_error[body 0 timestamp]"}, problems)
-	_, problems = decode[input](`{"key": "A b", "value": "x"}`)
+	_, problems = decode[prefect.FlowRunInputCreate](`{"key": "A b", "value": "x"}`)
 	require.Equal(t, []string{"value_error[body key]"}, problems)
 }
 
