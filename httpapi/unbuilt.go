@@ -1,0 +1,232 @@
+package httpapi
+
+import (
+	"strings"
+
+	"prefectd/ops"
+)
+
+// unbuilt lists the operations of the reference that this server does not have
+// yet. They answer 501, so that a client learns what it met.
+var unbuilt = []string{
+	// Flows
+	"POST /flows/",
+	"POST /flows/bulk_delete",
+	"POST /flows/count",
+	"POST /flows/filter",
+	"GET /flows/name/{name}",
+	"POST /flows/paginate",
+	"GET /flows/{id}",
+	"PATCH /flows/{id}",
+	"DELETE /flows/{id}",
+	// Flow runs
+	"POST /flow_runs/",
+	"POST /flow_runs/bulk_delete",
+	"POST /flow_runs/bulk_set_state",
+	"POST /flow_runs/count",
+	"POST /flow_runs/filter",
+	"POST /flow_runs/history",
+	"POST /flow_runs/lateness",
+	"POST /flow_runs/paginate",
+	"GET /flow_runs/{id}",
+	"PATCH /flow_runs/{id}",
+	"DELETE /flow_runs/{id}",
+	"GET /flow_runs/{id}/graph",
+	"GET /flow_runs/{id}/graph-v2",
+	"POST /flow_runs/{id}/input",
+	"POST /flow_runs/{id}/input/filter",
+	"GET /flow_runs/{id}/input/{key}",
+	"DELETE /flow_runs/{id}/input/{key}",
+	"PATCH /flow_runs/{id}/labels",
+	"GET /flow_runs/{id}/logs/download",
+	"POST /flow_runs/{id}/resume",
+	"POST /flow_runs/{id}/set_state",
+	// Task runs
+	"POST /task_runs/",
+	"POST /task_runs/count",
+	"POST /task_runs/filter",
+	"POST /task_runs/history",
+	"POST /task_runs/paginate",
+	"GET /task_runs/{id}",
+	"PATCH /task_runs/{id}",
+	"DELETE /task_runs/{id}",
+	"POST /task_runs/{id}/set_state",
+	// States of flow runs
+	"GET /flow_run_states/",
+	"GET /flow_run_states/{id}",
+	// States of task runs
+	"GET /task_run_states/",
+	"GET /task_run_states/{id}",
+	// Logs
+	"POST /logs/",
+	"POST /logs/filter",
+	// Events
+	"POST /events",
+	"POST /events/count-by/{countable}",
+	"POST /events/filter",
+	"GET /events/filter/next",
+	// Deployments
+	"POST /deployments/",
+	"POST /deployments/bulk_delete",
+	"POST /deployments/count",
+	"POST /deployments/filter",
+	"POST /deployments/get_scheduled_flow_runs",
+	"GET /deployments/name/{flow_name}/{deployment_name}",
+	"POST /deployments/paginate",
+	"GET /deployments/{id}",
+	"PATCH /deployments/{id}",
+	"DELETE /deployments/{id}",
+	"POST /deployments/{id}/create_flow_run",
+	"POST /deployments/{id}/create_flow_run/bulk",
+	"POST /deployments/{id}/pause_deployment",
+	"POST /deployments/{id}/resume_deployment",
+	"POST /deployments/{id}/schedule",
+	"POST /deployments/{id}/schedules",
+	"GET /deployments/{id}/schedules",
+	"PATCH /deployments/{id}/schedules/{schedule_id}",
+	"DELETE /deployments/{id}/schedules/{schedule_id}",
+	"GET /deployments/{id}/work_queue_check",
+	// Work pools, their queues and workers
+	"POST /work_pools/",
+	"POST /work_pools/count",
+	"POST /work_pools/filter",
+	"GET /work_pools/{name}",
+	"PATCH /work_pools/{name}",
+	"DELETE /work_pools/{name}",
+	"POST /work_pools/{name}/concurrency_status",
+	"POST /work_pools/{name}/get_scheduled_flow_runs",
+	"POST /work_pools/{work_pool_name}/queues",
+	"POST /work_pools/{work_pool_name}/queues/filter",
+	"GET /work_pools/{work_pool_name}/queues/{name}",
+	"PATCH /work_pools/{work_pool_name}/queues/{name}",
+	"DELETE /work_pools/{work_pool_name}/queues/{name}",
+	"POST /work_pools/{work_pool_name}/workers/filter",
+	"POST /work_pools/{work_pool_name}/workers/heartbeat",
+	"DELETE /work_pools/{work_pool_name}/workers/{name}",
+	// Work queues by themselves
+	"POST /work_queues/",
+	"POST /work_queues/filter",
+	"GET /work_queues/name/{name}",
+	"GET /work_queues/{id}",
+	"PATCH /work_queues/{id}",
+	"DELETE /work_queues/{id}",
+	"POST /work_queues/{id}/concurrency_status",
+	"POST /work_queues/{id}/get_runs",
+	"GET /work_queues/{id}/status",
+	// Concurrency limits by tag
+	"POST /concurrency_limits/",
+	"POST /concurrency_limits/decrement",
+	"POST /concurrency_limits/filter",
+	"POST /concurrency_limits/increment",
+	"GET /concurrency_limits/tag/{tag}",
+	"DELETE /concurrency_limits/tag/{tag}",
+	"POST /concurrency_limits/tag/{tag}/reset",
+	"GET /concurrency_limits/{id}",
+	"DELETE /concurrency_limits/{id}",
+	// Concurrency limits
+	"POST /v2/concurrency_limits/",
+	"POST /v2/concurrency_limits/decrement",
+	"POST /v2/concurrency_limits/decrement-with-lease",
+	"POST /v2/concurrency_limits/filter",
+	"POST /v2/concurrency_limits/increment",
+	"POST /v2/concurrency_limits/increment-with-lease",
+	"POST /v2/concurrency_limits/leases/{lease_id}/renew",
+	"GET /v2/concurrency_limits/{id_or_name}",
+	"PATCH /v2/concurrency_limits/{id_or_name}",
+	"DELETE /v2/concurrency_limits/{id_or_name}",
+	// Block types
+	"POST /block_types/",
+	"POST /block_types/filter",
+	"POST /block_types/install_system_block_types",
+	"GET /block_types/slug/{slug}",
+	"GET /block_types/slug/{slug}/block_documents",
+	"GET /block_types/slug/{slug}/block_documents/name/{block_document_name}",
+	"GET /block_types/{id}",
+	"PATCH /block_types/{id}",
+	"DELETE /block_types/{id}",
+	// Block schemas
+	"POST /block_schemas/",
+	"GET /block_schemas/checksum/{checksum}",
+	"POST /block_schemas/filter",
+	"GET /block_schemas/{id}",
+	"DELETE /block_schemas/{id}",
+	// Block documents
+	"POST /block_documents/",
+	"POST /block_documents/count",
+	"POST /block_documents/filter",
+	"GET /block_documents/{id}",
+	"PATCH /block_documents/{id}",
+	"DELETE /block_documents/{id}",
+	// Block capabilities
+	"GET /block_capabilities/",
+	// Collections
+	"GET /collections/views/{view}",
+	// Artifacts
+	"POST /artifacts/",
+	"POST /artifacts/count",
+	"POST /artifacts/filter",
+	"POST /artifacts/latest/count",
+	"POST /artifacts/latest/filter",
+	"GET /artifacts/{id}",
+	"PATCH /artifacts/{id}",
+	"DELETE /artifacts/{id}",
+	"GET /artifacts/{key}/latest",
+	// Variables
+	"POST /variables/",
+	"POST /variables/count",
+	"POST /variables/filter",
+	"GET /variables/name/{name}",
+	"PATCH /variables/name/{name}",
+	"DELETE /variables/name/{name}",
+	"GET /variables/{id}",
+	"PATCH /variables/{id}",
+	"DELETE /variables/{id}",
+	// Saved searches
+	"PUT /saved_searches/",
+	"POST /saved_searches/filter",
+	"GET /saved_searches/{id}",
+	"DELETE /saved_searches/{id}",
+	// Automations
+	"POST /automations/",
+	"POST /automations/count",
+	"POST /automations/filter",
+	"DELETE /automations/owned-by/{resource_id}",
+	"GET /automations/related-to/{resource_id}",
+	"POST /automations/templates/validate",
+	"GET /automations/{id}",
+	"PUT /automations/{id}",
+	"PATCH /automations/{id}",
+	"DELETE /automations/{id}",
+	// Templates
+	"POST /templates/validate",
+	// Task workers
+	"POST /task_workers/filter",
+	// Observed states
+	"GET /observed-states",
+	// UI: flow runs
+	"POST /ui/flow_runs/count-task-runs",
+	"POST /ui/flow_runs/history",
+	// UI: flows
+	"POST /ui/flows/count-deployments",
+	"POST /ui/flows/next-runs",
+	// UI: task runs
+	"POST /ui/task_runs/count",
+	"POST /ui/task_runs/dashboard/counts",
+	"GET /ui/task_runs/{id}",
+	// UI: schemas
+	"POST /ui/schemas/validate",
+}
+
+func unbuiltRoutes() []route {
+	list := make([]route, len(unbuilt))
+	for i, operation := range unbuilt {
+		method, path, _ := strings.Cut(operation, " ")
+		list[i] = route{Method: method, Path: path, Kind: stale, Handle: notBuilt(operation), Doc: "Not built yet."}
+	}
+	return list
+}
+
+func notBuilt(operation string) func(*call) error {
+	refusal := &ops.Error{Status: 501, Detail: operation + " is not implemented by this server yet"}
+	return func(*call) error { return refusal }
+}
