@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +34,9 @@ func finalOf(i int) string {
 	return "COMPLETED"
 }
 
+//go:embed preload.py
+var preload string
+
 func newID() string { return uuid.NewString() }
 
 // load brings a side's data set from one size to another: prefectd's through
@@ -52,11 +57,10 @@ func (b *bench) load(ctx context.Context, s *side, from, to int, begin, end time
 		return s.loadByAPI(ctx, flows, from, to)
 	}
 	s.stop()
-	python := filepath.Join(b.opts.venv, "bin", "python")
-	out, err := exec.CommandContext(ctx, python, "test/bench/preload.py", proc.SQLite(s.folder),
-		"--first", strconv.Itoa(from), "--rows", strconv.Itoa(to-from),
-		"--begin", seconds(begin), "--end", seconds(end)).CombinedOutput()
-	if err != nil {
+	script := exec.CommandContext(ctx, filepath.Join(b.opts.venv, "bin", "python"), "-", proc.SQLite(s.folder),
+		"--first", strconv.Itoa(from), "--rows", strconv.Itoa(to-from), "--begin", seconds(begin), "--end", seconds(end))
+	script.Stdin = strings.NewReader(preload)
+	if out, err := script.CombinedOutput(); err != nil {
 		return fmt.Errorf("preload: %w\n%s", err, out)
 	}
 	return s.start(ctx)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // folderSize adds up the files of a prefectd data folder that nobody has open:
@@ -38,7 +39,7 @@ func folderSize(folder string) (z size, err error) {
 // pages reads how many bytes of a bbolt file are in use and free.
 func pages(path string) (used, free int64, err error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true, Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return 0, 0, fmt.Errorf("%s is in use: stop the server first", path)
 	}
 	if err != nil {
