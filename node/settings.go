@@ -1,0 +1,249 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"prefectd/ops"
+	"prefectd/prefect"
+)
+
+// Settings are those settings of the Python server that prefectd obeys. Each has
+// the name that it has there, also as an environment variable.
+type Settings struct {
+	LogLevel string
+
+	AuthString       secret
+	Host             string
+	Port             int
+	BasePath         string
+	DefaultLimit     int
+	KeepAlive        int // seconds
+	CORSOrigins      string
+	CORSMethods      string
+	CORSHeaders      string
+	PingInterval     float64 // seconds
+	PingTimeout      float64 // seconds
+	MaxParameterSize int
+
+	EventsStreamOut bool
+	LogsStreamOut   bool
+	LogsPublish     bool
+
+	Ops ops.Settings
+}
+
+// secret is a text that is not shown.
+type secret string
+
+// DefaultSettings are the defaults of the Python server.
+func DefaultSettings() *Settings {
+	return &Settings{
+		LogLevel: "WARNING",
+		Host:     "127.0.0.1", Port: 4200,
+		DefaultLimit: 200, KeepAlive: 5,
+		CORSOrigins: "*", CORSMethods: "*", CORSHeaders: "*",
+		PingInterval: 20, PingTimeout: 20,
+		MaxParameterSize: 512 << 10,
+		EventsStreamOut:  true,
+		Ops:              *ops.DefaultSettings(),
+	}
+}
+
+// setting is one row: where a setting stands in the document of GET
+// /admin/settings, which names its environment variable too, and where its value is.
+type setting struct {
+	path    string
+	value   any      // a pointer
+	aliases []string // older environment variables
+}
+
+// env is the name of the setting's environment variable.
+func (s setting) env() string {
+	return "PREFECT_" + strings.ToUpper(strings.ReplaceAll(s.path, ".", "_"))
+}
+
+func (s *Settings) rows() []setting {
+	return []setting{
+		{"server.logging_level", &s.LogLevel, []string{"PREFECT_LOGGING_SERVER_LEVEL"}},
+		{"server.api.auth_string", &s.AuthString, nil},
+		{"server.api.host", &s.Host, nil},
+		{"server.api.port", &s.Port, nil},
+		{"server.api.base_path", &s.BasePath, nil},
+		{"server.api.default_limit", &s.DefaultLimit, []string{"PREFECT_API_DEFAULT_LIMIT"}},
+		{"server.api.keepalive_timeout", &s.KeepAlive, nil},
+		{"server.api.cors_allowed_origins", &s.CORSOrigins, []string{"PREFECT_SERVER_CORS_ALLOWED_ORIGINS"}},
+		{"server.api.cors_allowed_methods", &s.CORSMethods, []string{"PREFECT_SERVER_CORS_ALLOWED_METHODS"}},
+		{"server.api.cors_allowed_headers", &s.CORSHeaders, []string{"PREFECT_SERVER_CORS_ALLOWED_HEADERS"}},
+		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
+		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
+		{"server.api.max_parameter_size", &s.MaxParameterSize, nil},
+		{"server.events.stream_out_enabled", &s.EventsStreamOut, []string{"PREFECT_API_EVENTS_STREAM_OUT_ENABLED"}},
+		{"server.events.maximum_size_bytes", &s.Ops.EventMaxBytes, []string{"PREFECT_EVENTS_MAXIMUM_SIZE_BYTES"}},
+		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
+		{"server.logs.stream_out_enabled", &s.LogsStreamOut, nil},
+		{"server.logs.stream_publishing_enabled", &s.LogsPublish, nil},
+		{"server.deployments.concurrency_slot_wait_seconds", (*seconds)(&s.Ops.DeploymentSlotWait), []string{"PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS"}},
+		{"server.tasks.tag_concurrency_slot_wait_seconds", (*seconds)(&s.Ops.TagSlotWait), []string{"PREFECT_TASK_RUN_TAG_CONCURRENCY_SLOT_WAIT_SECONDS"}},
+		{"server.tasks.max_cache_key_length", &s.Ops.MaxCacheKeyLength, []string{"PREFECT_API_TASK_CACHE_KEY_MAX_LENGTH"}},
+		{"server.flow_run_graph.max_nodes", &s.Ops.GraphMaxNodes, []string{"PREFECT_API_MAX_FLOW_RUN_GRAPH_NODES"}},
+		{"server.flow_run_graph.max_artifacts", &s.Ops.GraphMaxArtifacts, []string{"PREFECT_API_MAX_FLOW_RUN_GRAPH_ARTIFACTS"}},
+		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
+	}
+}
+
+// seconds is a duration that is written as a number.
+type seconds prefect.Duration
+
+// ReadEnvironment takes settings from environment variables, given as NAME=value.
+// It answers the names of those that belong to the Python server but have no
+// effect here.
+func (s *Settings) ReadEnvironment(environ []string) (ignored []string, err error) {
+	env := map[string]string{}
+	for _, pair := range environ {
+		if name, value, _ := strings.Cut(pair, "="); value != "" {
+			env[name] = value
+		}
+	}
+	for _, row := range s.rows() {
+		names := append([]string{row.env()}, row.aliases...)
+		for _, name := range slices.Backward(names) { // the first counts
+			if value, ok := env[name]; ok {
+				if err := row.set(value); err != nil {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			delete(env, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if isServerSetting(name) {
+			ignored = append(ignored, name)
+		}
+	}
+	return ignored, s.check()
+}
+
+// isServerSetting recognises the settings of the Python server by how their names
+// begin.
+func isServerSetting(name string) bool {
+	return slices.ContainsFunc([]string{
+		"PREFECT_SERVER_", "PREFECT_API_SERVICES_", "PREFECT_API_DATABASE_", "PREFECT_SQLALCHEMY_",
+		"PREFECT_UI_", "PREFECT_EVENTS_", "PREFECT_MESSAGING_", "PREFECT_REDIS_", "PREFECT_TASK_SCHEDULING_",
+	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// set reads a value.
+func (s setting) set(text string) (err error) {
+	switch v := s.value.(type) {
+	case *string:
+		*v = text
+	case *secret:
+		*v = secret(text)
+	case *int:
+		if *v, err = strconv.Atoi(text); err != nil {
+			return fmt.Errorf("%q is no whole number", text)
+		}
+	case *float64:
+		if *v, err = strconv.ParseFloat(text, 64); err != nil {
+			return fmt.Errorf("%q is no number", text)
+		}
+	case *bool:
+		*v, err = parseBool(text)
+	case *prefect.Duration:
+		*v, err = parseDuration(text)
+	case *seconds:
+		var d prefect.Duration
+		d, err = parseDuration(text)
+		*v = seconds(d)
+	default:
+		panic(fmt.Sprintf("setting %s is a %T", s.path, v))
+	}
+	return err
+}
+
+// parseBool reads what Python takes for a truth value.
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "1", "yes", "on", "t", "y":
+		return true, nil
+	case "false", "0", "no", "off", "f", "n":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", text)
+}
+
+// json is the value as the settings document shows it.
+func (s setting) json() (prefect.JSON, error) {
+	var shown any
+	switch v := s.value.(type) {
+	case *string:
+		if *v != "" {
+			shown = *v
+		}
+	case *secret:
+		if *v != "" {
+			shown = "**********"
+		}
+	case *prefect.Duration:
+		shown = formatDuration(*v)
+	case *seconds:
+		shown = prefect.Duration(*v)
+	default:
+		shown = v
+	}
+	return prefect.Marshal(shown)
+}
+
+// check refuses values that cannot work.
+func (s *Settings) check() error {
+	positive := func(name string, value float64) error {
+		if value <= 0 {
+			return fmt.Errorf("%s: %v must be more than 0", name, value)
+		}
+		return nil
+	}
+	switch {
+	case s.Port < 0 || s.Port > 65535:
+		return fmt.Errorf("PREFECT_SERVER_API_PORT: %d is no port", s.Port)
+	case s.BasePath != "" && (!strings.HasPrefix(s.BasePath, "/") || strings.HasSuffix(s.BasePath, "/")):
+		return fmt.Errorf("PREFECT_SERVER_API_BASE_PATH: %q must begin with a slash and not end with one", s.BasePath)
+	}
+	if _, err := s.Level(); err != nil {
+		return err
+	}
+	for name, value := range map[string]float64{
+		"PREFECT_SERVER_API_DEFAULT_LIMIT":           float64(s.DefaultLimit),
+		"PREFECT_SERVER_API_KEEPALIVE_TIMEOUT":       float64(s.KeepAlive),
+		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL": s.PingInterval,
+		"PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT":  s.PingTimeout,
+	} {
+		if err := positive(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Level is the log level in Go's terms.
+func (s *Settings) Level() (slog.Level, error) {
+	switch strings.ToUpper(s.LogLevel) {
+	case "DEBUG", "NOTSET", "TRACE":
+		return slog.LevelDebug, nil
+	case "INFO":
+		return slog.LevelInfo, nil
+	case "WARNING", "WARN":
+		return slog.LevelWarn, nil
+	case "ERROR", "CRITICAL", "FATAL":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("log level %q is none of DEBUG, INFO, WARNING, ERROR, CRITICAL", s.LogLevel)
+}
+
+// Seconds is a duration of so many seconds.
+func Seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
