@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"reflect"
 	"slices"
 	"sort"
@@ -173,6 +174,9 @@ func appendBytes[T string | []byte](b []byte, s T) []byte {
 	return append(b, s...)
 }
 
+// bytesSize is the length of what appendBytes appends.
+func bytesSize(s string) int { return (bits.Len(uint(len(s))|1)+6)/7 + len(s) }
+
 // alias is b as a text without a copy.
 func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
@@ -309,11 +313,13 @@ func sliceCodec(t reflect.Type) fieldCodec {
 		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
 		encode: func(b []byte, p unsafe.Pointer) []byte {
 			list := *(*[]struct{})(p)
-			body := binary.AppendUvarint(nil, uint64(len(list)))
+			at := len(b)
+			b = binary.AppendUvarint(b, uint64(len(list)))
 			for i := range len(list) {
-				body = inner.encode(body, unsafe.Add(unsafe.Pointer(unsafe.SliceData(list)), uintptr(i)*size))
+				b = inner.encode(b, unsafe.Add(unsafe.Pointer(unsafe.SliceData(list)), uintptr(i)*size))
 			}
-			return appendBytes(b, body)
+			var length [binary.MaxVarintLen64]byte
+			return slices.Insert(b, at, length[:binary.PutUvarint(length[:], uint64(len(b)-at))]...)
 		},
 		decode: func(v value, p unsafe.Pointer) error {
 			count, n := uvarint(v.bytes)
@@ -345,16 +351,18 @@ func mapCodec() fieldCodec {
 		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
 		encode: func(b []byte, p unsafe.Pointer) []byte {
 			m := *(*map[string]string)(p)
-			names := make([]string, 0, len(m))
-			for name := range m {
+			var buf [16]string
+			names, size := buf[:0], 0
+			for name, value := range m {
 				names = append(names, name)
+				size += bytesSize(name) + bytesSize(value)
 			}
 			slices.Sort(names)
-			body := make([]byte, 0, 64*len(m))
+			b = binary.AppendUvarint(b, uint64(size))
 			for _, name := range names {
-				body = appendBytes(appendBytes(body, name), m[name])
+				b = appendBytes(appendBytes(b, name), m[name])
 			}
-			return appendBytes(b, body)
+			return b
 		},
 		decode: func(v value, p unsafe.Pointer) error {
 			m := map[string]string{}

@@ -337,10 +337,15 @@ func (w *Writer) apply(t AnyTable, c Change) error {
 	if old == nil && c.Value == nil {
 		return nil
 	}
-	gone, put, err := entryDiff(t, c.Key, old, c.Value)
+	gone, err := t.entries(nil, c.Key, old, 0)
 	if err != nil {
 		return err
 	}
+	put, err := t.entries(nil, c.Key, c.Value, 0)
+	if err != nil {
+		return err
+	}
+	gone, put = entryDiff(gone, put)
 	if c.Value == nil {
 		err = rows.Delete(c.Key)
 	} else {
@@ -370,9 +375,9 @@ func (w *Writer) bucket(id bucketID) (*bbolt.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Ids and sequence numbers grow, so pages of rows are left nearly full.
-	if id[1] == 0 {
-		b.FillPercent = 0.95
+	// Where keys grow, pages are left nearly full.
+	if w.db.tables[id[0]].growing(id[1]) {
+		b.FillPercent = 0.9
 	}
 	w.buckets[id] = b
 	return b, nil

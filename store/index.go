@@ -24,6 +24,11 @@ type Index[T any] struct {
 	// Cover lists the columns that an entry carries, so that queries can decide
 	// without the row.
 	Cover prefect.Columns
+	// Extract appends what an entry carries that is no column: see Entry.Extract.
+	// An index has a Cover or an Extract.
+	Extract func(row *T, b []byte) []byte
+	// Growing says that new entries mostly come at the end.
+	Growing bool
 
 	table *Table[T]
 }
@@ -34,6 +39,9 @@ type Entry struct {
 	Primary Key
 	cover   []byte
 }
+
+// Extract is what the index's Extract made of the row.
+func (e Entry) Extract() []byte { return e.cover }
 
 type indexEntry struct {
 	index byte
@@ -57,6 +65,15 @@ func (t *Table[T]) indexVersions() map[byte]int {
 	return versions
 }
 
+func (t *Table[T]) growing(index byte) bool {
+	for _, ix := range t.indexes {
+		if ix.Number == index {
+			return ix.Growing
+		}
+	}
+	return index == 0
+}
+
 func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]indexEntry, error) {
 	if len(t.indexes) == 0 || data == nil {
 		return dst, nil
@@ -65,6 +82,11 @@ func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]ind
 	if err := t.decode(data, &row); err != nil {
 		return dst, Corrupt{t.name, bytes.Clone(key), err}
 	}
+	return t.rowEntries(dst, key, &row, only), nil
+}
+
+// rowEntries appends the index entries of a row, for all indexes or only one.
+func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) []indexEntry {
 	for _, ix := range t.indexes {
 		if only != 0 && only != ix.Number {
 			continue
@@ -74,16 +96,19 @@ func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]ind
 			value = append(value, key...)
 		}
 		if ix.Cover != 0 {
-			value = t.codec.append(value, unsafe.Pointer(&row), ix.Cover)
+			value = t.codec.append(value, unsafe.Pointer(row), ix.Cover)
 		}
-		ix.Keys(&row, make(Key, 0, 64), func(k Key) {
+		if ix.Extract != nil {
+			value = ix.Extract(row, value)
+		}
+		ix.Keys(row, make(Key, 0, 64), func(k Key) {
 			if !ix.Unique {
 				k = append(k, key...)
 			}
 			dst = append(dst, indexEntry{ix.Number, k, value})
 		})
 	}
-	return dst, nil
+	return dst
 }
 
 func (ix *Index[T]) bucket() bucketID { return bucketID{ix.table.num, ix.Number} }
@@ -105,6 +130,12 @@ func (ix *Index[T]) Find(tx *Tx, key Key) *T {
 		return nil
 	}
 	return ix.table.Get(tx, bytes.Clone(primary[:ix.table.keyLen]))
+}
+
+// Has reports whether a unique index holds a key.
+func (ix *Index[T]) Has(tx *Tx, key Key) bool {
+	tx.visited++
+	return tx.get(ix.bucket(), key) != nil
 }
 
 // Entries yields the entries of a range.

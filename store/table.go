@@ -65,6 +65,9 @@ type AnyTable interface {
 	Number() byte
 	indexNumbers() []byte
 	indexVersions() map[byte]int
+	// growing reports whether the keys of an index, or of the rows (0), mostly come
+	// in ascending order.
+	growing(index byte) bool
 	// entries appends the index entries of an encoded row.
 	entries(dst []indexEntry, key, row []byte, only byte) ([]indexEntry, error)
 }
@@ -80,13 +83,15 @@ func (t *Table[T]) Key(row *T) Key { return t.key(row, make(Key, 0, t.keyLen)) }
 
 // encode is the stored form of a row.
 func (t *Table[T]) encode(row *T) []byte {
+	if t.compressed {
+		plain := scratch.Get().(*[]byte)
+		defer scratch.Put(plain)
+		*plain = t.codec.append((*plain)[:0], unsafe.Pointer(row), prefect.AllColumns)
+		return compress([]byte{formatCompressed}, *plain)
+	}
 	buf := make([]byte, 1, 512)
 	buf[0] = formatPlain
-	buf = t.codec.append(buf, unsafe.Pointer(row), prefect.AllColumns)
-	if !t.compressed {
-		return buf
-	}
-	return compress([]byte{formatCompressed}, buf[1:])
+	return t.codec.append(buf, unsafe.Pointer(row), prefect.AllColumns)
 }
 
 // decode reads a stored row; its texts alias data, or a copy that this made.
@@ -139,10 +144,13 @@ func (t *Table[T]) Has(tx *Tx, key Key) bool {
 }
 
 // Put writes a row and its index entries into the batch. The row is not retained.
-func (t *Table[T]) Put(tx *Tx, row *T) { tx.write(t, t.Key(row), t.encode(row)) }
+func (t *Table[T]) Put(tx *Tx, row *T) {
+	key := t.Key(row)
+	tx.write(t, key, t.encode(row), t.rowEntries(nil, key, row, 0))
+}
 
 // Delete removes a row and its index entries, if it exists.
-func (t *Table[T]) Delete(tx *Tx, key Key) { tx.write(t, key, nil) }
+func (t *Table[T]) Delete(tx *Tx, key Key) { tx.write(t, key, nil, nil) }
 
 // Rows yields the rows of a range in the order of their keys.
 func (t *Table[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
@@ -158,11 +166,11 @@ func (t *Table[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
 // Count is the number of rows in a range.
 func (t *Table[T]) Count(tx *Tx, r Range) int { return tx.count(bucketID{t.num, 0}, r) }
 
-// Last returns the row with the greatest key of a range, or nil.
-func (t *Table[T]) Last(tx *Tx, r Range) *T {
+// LastKey returns the greatest key of a range, or nil.
+func (t *Table[T]) LastKey(tx *Tx, r Range) Key {
 	r.Desc = true
-	for row := range t.Rows(tx, r) {
-		return row
+	for key := range tx.scan(bucketID{t.num, 0}, r) {
+		return bytes.Clone(key)
 	}
 	return nil
 }

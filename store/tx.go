@@ -110,8 +110,9 @@ func (o *overlay) rollback(to int) {
 	o.journal = o.journal[:to]
 }
 
-// write puts (or with a nil value deletes) a row in the batch, with its index entries.
-func (tx *Tx) write(t AnyTable, key Key, value []byte) {
+// write puts a row in the batch with its index entries, or with a nil value
+// deletes it.
+func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
 	if tx.over == nil {
 		panic("store: write in a read transaction")
 	}
@@ -123,14 +124,15 @@ func (tx *Tx) write(t AnyTable, key Key, value []byte) {
 	if bytes.Equal(old, value) && old != nil && value != nil {
 		return
 	}
-	before, after, err := entryDiff(t, key, old, value)
+	gone, err := t.entries(nil, key, old, 0)
 	if err != nil {
 		panic(err)
 	}
-	for _, e := range before {
+	gone, put = entryDiff(gone, put)
+	for _, e := range gone {
 		tx.over.set(bucketID{t.Number(), e.index}, string(e.key), nil)
 	}
-	for _, e := range after {
+	for _, e := range put {
 		tx.over.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
 	}
 	tx.over.set(rows, string(key), value)
@@ -143,14 +145,11 @@ func orEmpty(v []byte) []byte {
 	return v
 }
 
-// entryDiff compares the index entries of a row's old and new form: those that
-// must go and those that must be written.
-func entryDiff(t AnyTable, key, old, value []byte) (gone, put []indexEntry, err error) {
-	if gone, err = t.entries(nil, key, old, 0); err != nil {
-		return nil, nil, err
-	}
-	if put, err = t.entries(nil, key, value, 0); err != nil {
-		return nil, nil, err
+// entryDiff compares the index entries of a row's old and new form: what is left
+// is those that must go and those that must be written.
+func entryDiff(gone, put []indexEntry) (_, _ []indexEntry) {
+	if len(gone) == 0 {
+		return nil, put
 	}
 	kept := gone[:0]
 	for _, g := range gone {
@@ -167,7 +166,7 @@ func entryDiff(t AnyTable, key, old, value []byte) (gone, put []indexEntry, err 
 			kept = append(kept, g)
 		}
 	}
-	return kept, put, nil
+	return kept, put
 }
 
 // Change is one row as an operation left it; a nil Value deletes it.

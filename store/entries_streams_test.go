@@ -1,0 +1,59 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"prefectd/prefect"
+)
+
+func resource(id string) prefect.Resource { return prefect.Resource{"prefect.resource.id": id} }
+
+func hashes(ids ...string) map[ResourceHash]bool {
+	set := map[ResourceHash]bool{}
+	for _, id := range ids {
+		set[HashResource(id)] = true
+	}
+	return set
+}
+
+func TestEventEntry(t *testing.T) {
+	for _, name := range []string{"", "x", "prefect.", "prefect.flow-run.Running", "prefect.task-run.Completed", "prefect.worker.started", "other.flow-run.x"} {
+		e := prefect.Event{Event: name, Resource: resource("a"), Related: []prefect.Resource{resource("b"), resource("c")}}
+		entry := ParseEventEntry(Entry{cover: appendEventEntry(&e, nil)})
+		require.Equal(t, name, entry.Name())
+		require.True(t, entry.About(hashes("z", "a")))
+		require.False(t, entry.About(hashes("b")))
+		require.True(t, entry.Relates(hashes("c")))
+		require.False(t, entry.Relates(hashes("a")))
+	}
+	many := prefect.Event{Event: "many", Resource: resource("a")}
+	for i := range 400 {
+		many.Related = append(many.Related, resource(fmt.Sprint("r", i)))
+	}
+	entry := ParseEventEntry(Entry{cover: appendEventEntry(&many, nil)})
+	require.Equal(t, "many", entry.Name())
+	require.True(t, entry.Relates(hashes("r399")))
+}
+
+func TestLogEntry(t *testing.T) {
+	task, other := prefect.ID{1, 2, 15: 3}, prefect.ID{2, 1, 15: 3}
+	entry := ParseLogEntry(Entry{cover: appendLogEntry(&prefect.Log{Level: -7, TaskRunID: task}, nil)})
+	require.Equal(t, -7, entry.Level)
+	require.True(t, entry.HasTaskRun())
+	require.True(t, entry.OfTaskRun(task))
+	require.False(t, entry.OfTaskRun(other))
+	entry = ParseLogEntry(Entry{cover: appendLogEntry(&prefect.Log{Level: 20}, nil)})
+	require.Equal(t, 20, entry.Level)
+	require.False(t, entry.HasTaskRun())
+}
+
+func TestResourceKeys(t *testing.T) {
+	id := "01a20646-4c1e-7000-8000-0000000000ff"
+	require.Len(t, Key{}.Resource("prefect.flow-run."+id), resourceKeyLen)
+	require.Len(t, Key{}.Resource("short"), resourceKeyLen)
+	require.NotEqual(t, Key{}.Resource("prefect.flow-run."+id), Key{}.Resource("prefect.task-run."+id))
+	require.Equal(t, Key{}.Resource("prefect.flow-run."+id)[:8], Key{}.Resource("prefect.task-run."+id)[:8])
+}
