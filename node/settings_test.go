@@ -2,6 +2,7 @@ package node
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -139,5 +140,13 @@ func TestDurations(t *testing.T) {
 		"P1DT1H1M1.5S": 25*prefect.Hour + prefect.Minute + prefect.SecondsOf(1.5),
 	} {
 		require.Equal(t, want, formatDuration(d))
+	}
+}
+
+func TestSettingsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations.md")
+	require.NoError(t, err)
+	for _, row := range DefaultSettings().rows() {
+		require.Contains(t, string(page), "| `"+row.env()+"` |")
 	}
 }
