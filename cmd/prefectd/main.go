@@ -1,0 +1,114 @@
+// Command prefectd is a server for the Prefect API that keeps its data itself.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/alecthomas/kong"
+
+	"prefectd/node"
+)
+
+// version is stamped by scripts/build.
+var version = ""
+
+// commands is the command line.
+type commands struct {
+	Server  serverCommand  `cmd:"" help:"Run a server: a node with its data in one folder. Nothing needs to be configured."`
+	Status  statusCommand  `cmd:"" help:"Tell what a running server is and does. Exits with 1 when it does not serve."`
+	Join    joinCommand    `cmd:"" help:"Run a server as a further node of a cluster. Not built yet."`
+	Token   tokenCommand   `cmd:"" help:"Print the token with which nodes join. Not built yet."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `A server for the Prefect API (3.9.1): clients, command line and workers of Prefect use it unchanged.
+
+  prefectd server
+  PREFECT_API_URL=http://127.0.0.1:4200/api python flow.py
+
+Flags take precedence over PREFECTD_ variables, those over the PREFECT_SERVER_ variables of the Python server, which are obeyed where they apply.`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// output is where commands print.
+type output struct{ io.Writer }
+
+// errQuiet ends a command with status 1 when it has said why already.
+var errQuiet = errors.New("failed")
+
+// run runs a command line and answers the exit status.
+func run(args []string, stdout, stderr io.Writer) (status int) {
+	exited := false
+	parser, err := kong.New(&commands{},
+		kong.Name("prefectd"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Bind(output{stdout}),
+		kong.Vars{"run_groups": strconv.Itoa(node.DefaultRunGroups)},
+		kong.Exit(func(code int) { status, exited = code, true }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // the commands are declared wrongly
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exited: // --help
+		return status
+	case err != nil:
+		fmt.Fprintf(stderr, "prefectd: %v; prefectd --help tells more\n", err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		if !errors.Is(err, errQuiet) {
+			fmt.Fprintf(stderr, "prefectd: %v\n", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(out output) error {
+	fmt.Fprintf(out, "prefectd %s, API of Prefect 3.9.1\n", programVersion())
+	return nil
+}
+
+// programVersion is the stamped version, or else the commit that was built.
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return "dev-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return "dev"
+}
+
+// Clusters are not built yet; these commands say so rather than pretend.
+
+type joinCommand struct {
+	Host  string `arg:"" help:"A node of the cluster."`
+	Token string `help:"The token that \"prefectd token\" prints on a node of the cluster."`
+}
+
+// Run refuses.
+func (joinCommand) Run() error {
+	return errors.New("joining a cluster is not built yet: this version runs as a single node, with prefectd server")
+}
+
+type tokenCommand struct{}
+
+// Run refuses.
+func (tokenCommand) Run() error {
+	return errors.New("there is no token: clusters are not built yet, this version runs as a single node")
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// result is what a command line did.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+func prefectd(args ...string) result {
+	var stdout, stderr bytes.Buffer
+	status := run(args, &stdout, &stderr)
+	return result{status, stdout.String(), stderr.String()}
+}
+
+func TestHelp(t *testing.T) {
+	got := prefectd("--help")
+	require.Equal(t, 0, got.status)
+	for _, command := range []string{"server", "status", "join", "token", "version"} {
+		require.Contains(t, got.stdout, command)
+	}
+	got = prefectd("server", "--help")
+	require.Equal(t, 0, got.status)
+	for _, flag := range []string{"--data-dir=", "--host=", "--port=", "--cluster-port=4201", "--gossip-port=4202", "--log-level=", "PREFECTD_HOST", "PREFECT_SERVER_API_PORT"} {
+		require.Contains(t, got.stdout, flag)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	got := prefectd("version")
+	require.Equal(t, 0, got.status)
+	require.Regexp(t, `^prefectd \S+, API of Prefect 3\.9\.1\n$`, got.stdout)
+}
+
+// Everything that cannot be done says why in one line.
+func TestRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	for _, test := range []struct {
+		args    string
+		env     string
+		status  int
+		message string
+	}{
+		{"join 10.0.0.1", "", 1, "joining a cluster is not built yet"},
+		{"token", "", 1, "clusters are not built yet"},
+		{"server --bogus", "", 2, "unknown flag --bogus"},
+		{"nonsense", "", 2, "unexpected argument nonsense"},
+		{"", "", 2, "expected one of"},
+		{"server --port " + port, "", 1, "port " + port + " is in use on 127.0.0.1: stop the program that has it, or choose another with --port"},
+		{"server --port 70000", "", 1, "70000"},
+		{"server --log-level LOUD", "", 1, `log level "LOUD" is none of`},
+		{"server", "PREFECT_SERVER_API_PORT=x", 1, `PREFECT_SERVER_API_PORT: "x" is no whole number`},
+		{"server --run-groups 300 --port 0", "", 1, "300 run groups: there can be 1 to 256"},
+		{"status --port 1", "", 1, "no server answers"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			if name, value, ok := strings.Cut(test.env, "="); ok {
+				t.Setenv(name, value)
+			}
+			got := prefectd(append(strings.Fields(test.args), dataDir(t, test.args)...)...)
+			require.Equal(t, test.status, got.status)
+			require.Contains(t, got.stderr, test.message)
+			require.Equal(t, 1, strings.Count(got.stderr, "\n"), got.stderr)
+			require.True(t, strings.HasPrefix(got.stderr, "prefectd: "))
+		})
+	}
+}
+
+// dataDir keeps a server that should not have started from leaving a folder here.
+func dataDir(t *testing.T, args string) []string {
+	if strings.HasPrefix(args, "server") {
+		return []string{"--data-dir", t.TempDir()}
+	}
+	return nil
+}
+
+func TestStatus(t *testing.T) {
+	const said = `{"version":"1","node":"n1","cluster_id":"c1","ready":%v,"reason":"no leader","groups":[{"group":0,"kind":"coordination","role":"leader","leader":"n1","term":3,"applied":120}]}`
+	ready := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if r.URL.Path != "/prefect/cluster/status" || user != "admin" || password != "pass" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprintf(w, said, ready)
+	}))
+	defer server.Close()
+	where, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	t.Setenv("PREFECT_SERVER_API_PORT", where.Port())
+	t.Setenv("PREFECT_SERVER_API_BASE_PATH", "/prefect")
+	require.Contains(t, prefectd("status").stderr, "401 Unauthorized")
+
+	t.Setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:pass")
+	got := prefectd("status")
+	require.Equal(t, result{0, `node     n1, prefectd 1, ready
+cluster  c1
+
+GROUP  HOLDS         ROLE    LEADER  TERM  APPLIED
+0      coordination  leader  n1      3     120
+`, ""}, got)
+	require.Equal(t, fmt.Sprintf(said, true)+"\n", prefectd("status", "--json").stdout)
+
+	ready = false
+	got = prefectd("status")
+	require.Equal(t, 1, got.status)
+	require.Contains(t, got.stdout, "not ready: no leader")
+	require.Empty(t, got.stderr)
+}
+
+func TestLists(t *testing.T) {
+	require.Equal(t, []string{"http://a", "http://b"}, list("http://a, http://b,"))
+	require.Equal(t, []string{"*"}, list("*"))
+	require.Empty(t, list(""))
+}
