@@ -25,6 +25,8 @@ type Config struct {
 	KeepAlive      time.Duration // how long a connection may idle; 5 s
 	PingInterval   time.Duration // of websockets; 20 s
 	PingTimeout    time.Duration // how long a websocket may owe a pong; 20 s
+	StreamEvents   bool          // whether /events/out delivers what happens now
+	StreamLogs     bool          // whether /logs/out does
 	Settings       prefect.JSON  // the settings in effect, as GET /admin/settings tells them
 	Log            *slog.Logger  // slog.Default()
 }

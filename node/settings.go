@@ -18,18 +18,17 @@ import (
 type Settings struct {
 	LogLevel string
 
-	AuthString       secret
-	Host             string
-	Port             int
-	BasePath         string
-	DefaultLimit     int
-	KeepAlive        int // seconds
-	CORSOrigins      string
-	CORSMethods      string
-	CORSHeaders      string
-	PingInterval     float64 // seconds
-	PingTimeout      float64 // seconds
-	MaxParameterSize int
+	AuthString   secret
+	Host         string
+	Port         int
+	BasePath     string
+	DefaultLimit int
+	KeepAlive    int // seconds
+	CORSOrigins  string
+	CORSMethods  string
+	CORSHeaders  string
+	PingInterval float64 // seconds
+	PingTimeout  float64 // seconds
 
 	EventsStreamOut bool
 	LogsStreamOut   bool
@@ -49,9 +48,8 @@ func DefaultSettings() *Settings {
 		DefaultLimit: 200, KeepAlive: 5,
 		CORSOrigins: "*", CORSMethods: "*", CORSHeaders: "*",
 		PingInterval: 20, PingTimeout: 20,
-		MaxParameterSize: 512 << 10,
-		EventsStreamOut:  true,
-		Ops:              *ops.DefaultSettings(),
+		EventsStreamOut: true,
+		Ops:             *ops.DefaultSettings(),
 	}
 }
 
@@ -82,7 +80,6 @@ func (s *Settings) rows() []setting {
 		{"server.api.cors_allowed_headers", &s.CORSHeaders, []string{"PREFECT_SERVER_CORS_ALLOWED_HEADERS"}},
 		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
 		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
-		{"server.api.max_parameter_size", &s.MaxParameterSize, nil},
 		{"server.events.stream_out_enabled", &s.EventsStreamOut, []string{"PREFECT_API_EVENTS_STREAM_OUT_ENABLED"}},
 		{"server.events.maximum_size_bytes", &s.Ops.EventMaxBytes, []string{"PREFECT_EVENTS_MAXIMUM_SIZE_BYTES"}},
 		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
