@@ -21,6 +21,7 @@ type call struct {
 	config  *Config
 
 	req       *fasthttp.RequestCtx
+	route     *route // nil before it is known
 	requestID string
 	logger    *slog.Logger
 }

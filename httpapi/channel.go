@@ -168,12 +168,17 @@ func (s *socket) sayGoodbye(err error) {
 	code, reason := websocket.CloseNormalClosure, ""
 	var bye *goodbye
 	var left *websocket.CloseError
+	var refusal *ops.Error
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 	case errors.As(err, &bye):
 		code, reason = bye.code, bye.reason
 	case errors.As(err, &left):
 		code = left.Code
+	case errors.As(err, &refusal) && refusal.Retryable:
+		code, reason = websocket.CloseTryAgainLater, refusal.Detail
+	case errors.As(err, &refusal):
+		code, reason = closePolicy, refusal.Detail
 	case errors.Is(err, errBroken), errors.Is(err, context.Canceled):
 		s.log.Debug("websocket broke", "err", err)
 		return

@@ -48,7 +48,11 @@ func (s *Server) access(c *call, began time.Time) {
 	if !s.log.Enabled(s.base, slog.LevelDebug) {
 		return
 	}
-	c.log().Debug("request", "method", string(c.req.Method()), "path", string(c.req.URI().PathOriginal()),
+	log := c.log()
+	if c.route != nil {
+		log = log.With("route", c.route.Path, "kind", c.route.Kind)
+	}
+	log.Debug("request", "method", string(c.req.Method()), "path", string(c.req.URI().PathOriginal()),
 		"status", c.req.Response.StatusCode(), "bytes", len(c.req.Response.Body()), "took", time.Since(began))
 }
 
@@ -81,7 +85,7 @@ func (s *Server) dispatch(c *call) {
 	}
 	ctx, cancel := context.WithTimeout(s.base, s.config.RequestTimeout)
 	defer cancel()
-	c.ctx = ctx
+	c.ctx, c.route = ctx, r
 	if err := r.Handle(c); err != nil {
 		c.fail(err)
 	}

@@ -268,7 +268,7 @@ func TestCredentials(t *testing.T) {
 func TestRequestIDs(t *testing.T) {
 	s := serveRoutes(t, Config{})
 	require.Equal(t, "abc", s.do("GET", "/api/hello", "", "X-Request-Id: abc").header.Get("X-Request-Id"))
-	require.Contains(t, s.log.String(), "request=abc method=GET path=/api/hello status=200")
+	require.Contains(t, s.log.String(), "request=abc route=/hello kind=stale method=GET path=/api/hello status=200")
 	first, second := s.do("GET", "/api/hello", ""), s.do("GET", "/api/hello", "")
 	require.NotEqual(t, first.header.Get("X-Request-Id"), second.header.Get("X-Request-Id"))
 }

@@ -24,6 +24,7 @@ import (
 //   - an error of receive or send, returned as it is, does what is right: it
 //     answers a client that said goodbye, tells one that the server is stopping,
 //     and leaves alone a connection that broke,
+//   - an *ops.Error tells the client its detail,
 //   - any other error is logged, and the client told no more than that there was one.
 //
 // A handler that listens calls receive in a loop. Frames come in the order in

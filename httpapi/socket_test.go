@@ -14,6 +14,8 @@ import (
 
 	"github.com/fasthttp/websocket"
 	"github.com/stretchr/testify/require"
+
+	"prefectd/ops"
 )
 
 // open connects to a websocket; the answer tells why it did not come about.
@@ -218,6 +220,8 @@ func TestHandlersEnd(t *testing.T) {
 		channel{Path: "/long", Handle: func(*socket) error { return closing(closeProtocol, "x"+long) }},
 		channel{Path: "/defect", Handle: func(*socket) error { return errors.New("secret of the house") }},
 		channel{Path: "/panic", Handle: func(*socket) error { panic("at the disco") }},
+		channel{Path: "/busy", Handle: func(*socket) error { return ops.Unavailable("no leader") }},
+		channel{Path: "/unknown", Handle: func(*socket) error { return ops.NotFound("Work pool not found") }},
 		channel{Path: "/values/{name}/{id}", Handle: func(s *socket) error { return closing(4000, s.param("name")+" "+s.id("id").String()) }},
 	)
 	for _, test := range []struct {
@@ -230,6 +234,8 @@ func TestHandlersEnd(t *testing.T) {
 		{"/api/long", 1002, "x" + long[:122]},
 		{"/api/defect", 1011, "Internal Server Error"},
 		{"/api/panic", 1011, "Internal Server Error"},
+		{"/api/busy", 1013, "no leader"},
+		{"/api/unknown", 1008, "Work pool not found"},
 		{"/api/values/a%20b/7C6B1C1E000040008000000000000000", 4000, "a b " + someID},
 	} {
 		end := closed(t, s.openLegacy(test.path))
