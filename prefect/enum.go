@@ -2,6 +2,7 @@ package prefect
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,4 +50,16 @@ func (s StringSet) MarshalJSONTo(enc *jsontext.Encoder) error {
 		return enc.WriteToken(jsontext.Null)
 	}
 	return json.MarshalEncode(enc, []string(s))
+}
+
+// choose reads a value of an Enum that is a text.
+func choose[E interface {
+	~string
+	Enum
+}](dst *E, text []byte) error {
+	if !slices.Contains((*dst).EnumValues(), string(text)) {
+		return fmt.Errorf("unknown value %q", text)
+	}
+	*dst = E(text)
+	return nil
 }

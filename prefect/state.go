@@ -64,6 +64,9 @@ type State struct {
 	Previous ID `json:"-" row:"8"`
 	// ResultArtifact holds the data of the state, if any was kept.
 	ResultArtifact ID `json:"-" row:"9"`
+	// Recorded is the data of a state that a client told of when it had happened:
+	// it is no artifact.
+	Recorded JSON `json:"-" row:"10"`
 }
 
 // StateDetails is what orchestration knows about a state. The fields' meaning
