@@ -191,7 +191,15 @@ const (
 	eventRelated  Columns = 1 << 4
 	eventPayload  Columns = 1 << 5
 	eventID       Columns = 1 << 6
+
+	// Of the resources, in the roles that they have, no more than the id.
+	eventResourceID Columns = 1 << 62
+	eventRelatedIDs Columns = 1 << 63
 )
+
+// EventIndexColumns are those of an event of which only time and name are known
+// and, as far as a plan's Resources name them, the ids of its resources.
+const EventIndexColumns = eventOccurred | eventName | eventResourceID | eventRelatedIDs
 
 // Compile makes the filter ready to match stored events; Resolve it first. A nil
 // filter is passed by every event.

@@ -89,24 +89,34 @@ func hasPrefix(s string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
 }
 
-func (f *EventFilterResource) clause(sets bool) []clause[Event] {
+func (f *EventFilterResource) clause(sets bool) (list []clause[Event]) {
 	if f == nil {
 		return nil
 	}
 	test := resourceTest{ids: f.ID, prefixes: f.IDPrefix, labels: f.Labels.compile(sets)}
-	if test.isEmpty() {
-		return nil
-	}
-	c := where(eventResource, func(e *Event) bool { return test.matches(e.Resource) })
-	c.hint = func(p *Plan) {
-		if len(f.ID) > 0 {
-			meet(p, &p.ResourceIDs, distinct(f.ID))
+	for _, ids := range [][]string{unlessEmpty(f.ID), exactly(test.labels, "prefect.resource.id")} {
+		if ids != nil {
+			c := mentioned(ids, eventResourceID, func(e *Event) bool { return slices.Contains(ids, e.Resource.ID()) })
+			mention := c.hint
+			c.hint = func(p *Plan) {
+				mention(p)
+				meet(p, &p.ResourceIDs, distinct(ids))
+			}
+			list = append(list, c)
 		}
-		if ids := exactly(test.labels, "prefect.resource.id"); ids != nil {
-			meet(p, &p.ResourceIDs, ids)
-		}
 	}
-	return []clause[Event]{c}
+	if test.ids = nil; !test.isEmpty() {
+		list = append(list, where(eventResource, func(e *Event) bool { return test.matches(e.Resource) }))
+	}
+	return list
+}
+
+// mentioned makes the clause that looks for resources with some ids and for nothing
+// else of them.
+func mentioned(ids []string, needs Columns, test func(*Event) bool) clause[Event] {
+	c := where(needs, test)
+	c.hint = func(p *Plan) { p.Resources = append(p.Resources, ids...) }
+	return c
 }
 
 // exactly lists the values that a label must have, if they are all told without
@@ -128,7 +138,16 @@ func exactly(tests []labelTest, label string) (values []string) {
 func (f *EventFilterRelated) clauses(sets bool) (list []clause[Event]) {
 	for _, one := range f.All() {
 		test := resourceTest{ids: one.ID, roles: one.Role, inRoles: one.ResourcesInRoles, labels: one.Labels.compile(sets)}
-		if !test.isEmpty() {
+		var inRoles []string
+		for _, pair := range one.ResourcesInRoles {
+			inRoles = append(inRoles, pair[0])
+		}
+		for _, ids := range [][]string{one.ID, inRoles} {
+			if len(ids) > 0 {
+				list = append(list, mentioned(ids, eventRelatedIDs, func(e *Event) bool { return anyHasID(e.Related, ids) }))
+			}
+		}
+		if len(test.roles)+len(test.inRoles)+len(test.labels) > 0 {
 			list = append(list, where(eventRelated, func(e *Event) bool {
 				return slices.ContainsFunc(e.Related, test.matches)
 			}))
@@ -140,13 +159,22 @@ func (f *EventFilterRelated) clauses(sets bool) (list []clause[Event]) {
 func (f *EventFilterResources) clauses(sets bool) (list []clause[Event]) {
 	for _, one := range f.All() {
 		test := resourceTest{ids: one.ID, prefixes: one.IDPrefix, labels: one.Labels.compile(sets)}
-		if !test.isEmpty() {
+		if ids := one.ID; len(ids) > 0 {
+			list = append(list, mentioned(ids, eventResourceID|eventRelatedIDs, func(e *Event) bool {
+				return slices.Contains(ids, e.Resource.ID()) || anyHasID(e.Related, ids)
+			}))
+		}
+		if len(test.prefixes)+len(test.labels) > 0 {
 			list = append(list, where(eventResource|eventRelated, func(e *Event) bool {
 				return test.matches(e.Resource) || slices.ContainsFunc(e.Related, test.matches)
 			}))
 		}
 	}
 	return list
+}
+
+func anyHasID(resources []Resource, ids []string) bool {
+	return slices.ContainsFunc(resources, func(r Resource) bool { return slices.Contains(ids, r.ID()) })
 }
 
 // eventClause searches all that an event says: its name, its resources with their

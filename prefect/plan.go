@@ -21,6 +21,7 @@ type Plan struct {
 	IdempotencyKeys []string
 	Names           []string
 	ResourceIDs     []string     // the primary resources of events
+	Resources       []string     // all that the filter looks for by id, in any role
 	AllTags         []string     // the row has all of them
 	AnyTags         []string     // the row has one of them
 	States          StateTypeSet // zero says nothing

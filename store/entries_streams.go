@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/fnv"
+	"iter"
 	"strings"
 
 	"prefectd/prefect"
@@ -30,39 +31,42 @@ func (k Key) Resource(id string) Key {
 	return binary.BigEndian.AppendUint32(k, crc32.ChecksumIEEE([]byte(id)))
 }
 
-// ResourceHash stands for a resource id in an index entry. Its 40 bits are
-// trusted: among a million events about seven resources each, one would be taken
-// for an event about another resource once in 150,000 queries.
-type ResourceHash [5]byte
-
-// HashResource is the hash of a resource id.
-func HashResource(id string) (hash ResourceHash) {
+// HashResource stands for a resource id in index entries.
+func HashResource(id string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(id))
-	sum := h.Sum64()
-	binary.BigEndian.PutUint32(hash[:], uint32(sum^sum>>32))
-	hash[4] = byte(crc32.ChecksumIEEE([]byte(id)))
-	return hash
+	return h.Sum64()
 }
+
+// ShortHash is what is left of a hash in the entries of related resources: 40 bits,
+// which are trusted. Among a million events with seven resources each, one would
+// be taken for an event with another resource once in 150,000 queries.
+func ShortHash(hash uint64) uint64 { return hash >> 24 }
 
 // EventEntry is what the entries of EventsByOccurred say about an event. It
 // aliases the entry.
 type EventEntry struct {
-	hashes []byte
-	name   []byte
+	primary uint64
+	related []byte
+	name    []byte
 }
+
+const (
+	hashLen  = 8
+	shortLen = 5
+)
 
 // eventNames are the beginnings that most names of events have; an entry has the
 // number of one instead. Numbers are stored: only append.
 var eventNames = []string{"", "prefect.flow-run.", "prefect.task-run.", "prefect."}
 
 func appendEventEntry(e *prefect.Event, b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(ResourceHash{})*(1+len(e.Related))))
-	hash := HashResource(e.Resource.ID())
-	b = append(b, hash[:]...)
+	b = binary.BigEndian.AppendUint64(b, HashResource(e.Resource.ID()))
+	b = binary.AppendUvarint(b, uint64(len(e.Related)))
 	for _, r := range e.Related {
-		hash = HashResource(r.ID())
-		b = append(b, hash[:]...)
+		var hash [hashLen]byte
+		binary.BigEndian.PutUint64(hash[:], HashResource(r.ID()))
+		b = append(b, hash[:shortLen]...)
 	}
 	number, rest := 0, e.Event
 	for i := 1; i < len(eventNames); i++ {
@@ -76,9 +80,11 @@ func appendEventEntry(e *prefect.Event, b []byte) []byte {
 
 // ParseEventEntry reads an entry of EventsByOccurred.
 func ParseEventEntry(e Entry) EventEntry {
-	size, n := binary.Uvarint(e.Extract())
-	b := e.Extract()[n:]
-	return EventEntry{hashes: b[:size:size], name: b[size:]}
+	b := e.Extract()
+	count, n := binary.Uvarint(b[hashLen:])
+	related := b[hashLen+n:]
+	size := int(count) * shortLen
+	return EventEntry{primary: binary.BigEndian.Uint64(b), related: related[:size:size], name: related[size:]}
 }
 
 // RawName is the event's name in its stored form: the same for the same name.
@@ -92,19 +98,18 @@ func (e EventEntry) Name() string {
 	return eventNames[e.name[0]] + string(e.name[1:])
 }
 
-// About reports whether the event is about one of the resources.
-func (e EventEntry) About(resources map[ResourceHash]bool) bool {
-	return resources[ResourceHash(e.hashes)]
-}
+// Resource is the hash of the resource that the event is about.
+func (e EventEntry) Resource() uint64 { return e.primary }
 
-// Relates reports whether one of the resources is related to the event.
-func (e EventEntry) Relates(resources map[ResourceHash]bool) bool {
-	for h := e.hashes[len(ResourceHash{}):]; len(h) > 0; h = h[len(ResourceHash{}):] {
-		if resources[ResourceHash(h)] {
-			return true
+// Related yields the short hashes of the related resources.
+func (e EventEntry) Related() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for r := e.related; len(r) > 0; r = r[shortLen:] {
+			if !yield(uint64(binary.BigEndian.Uint32(r))<<8 | uint64(r[4])) {
+				return
+			}
 		}
 	}
-	return false
 }
 
 // LogEntry is what the entries of LogsByRun say about a log.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,23 +12,13 @@ import (
 
 func resource(id string) prefect.Resource { return prefect.Resource{"prefect.resource.id": id} }
 
-func hashes(ids ...string) map[ResourceHash]bool {
-	set := map[ResourceHash]bool{}
-	for _, id := range ids {
-		set[HashResource(id)] = true
-	}
-	return set
-}
-
 func TestEventEntry(t *testing.T) {
 	for _, name := range []string{"", "x", "prefect.", "prefect.flow-run.Running", "prefect.task-run.Completed", "prefect.worker.started", "other.flow-run.x"} {
 		e := prefect.Event{Event: name, Resource: resource("a"), Related: []prefect.Resource{resource("b"), resource("c")}}
 		entry := ParseEventEntry(Entry{cover: appendEventEntry(&e, nil)})
 		require.Equal(t, name, entry.Name())
-		require.True(t, entry.About(hashes("z", "a")))
-		require.False(t, entry.About(hashes("b")))
-		require.True(t, entry.Relates(hashes("c")))
-		require.False(t, entry.Relates(hashes("a")))
+		require.Equal(t, HashResource("a"), entry.Resource())
+		require.Equal(t, []uint64{ShortHash(HashResource("b")), ShortHash(HashResource("c"))}, slices.Collect(entry.Related()))
 	}
 	many := prefect.Event{Event: "many", Resource: resource("a")}
 	for i := range 400 {
@@ -35,7 +26,7 @@ func TestEventEntry(t *testing.T) {
 	}
 	entry := ParseEventEntry(Entry{cover: appendEventEntry(&many, nil)})
 	require.Equal(t, "many", entry.Name())
-	require.True(t, entry.Relates(hashes("r399")))
+	require.Len(t, slices.Collect(entry.Related()), 400)
 }
 
 func TestLogEntry(t *testing.T) {
@@ -55,5 +46,5 @@ func TestResourceKeys(t *testing.T) {
 	require.Len(t, Key{}.Resource("prefect.flow-run."+id), resourceKeyLen)
 	require.Len(t, Key{}.Resource("short"), resourceKeyLen)
 	require.NotEqual(t, Key{}.Resource("prefect.flow-run."+id), Key{}.Resource("prefect.task-run."+id))
-	require.Equal(t, Key{}.Resource("prefect.flow-run."+id)[:8], Key{}.Resource("prefect.task-run."+id)[:8])
+	require.Equal(t, Key{}.Resource("prefect.flow-run." + id)[:8], Key{}.Resource("prefect.task-run." + id)[:8])
 }

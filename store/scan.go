@@ -50,7 +50,22 @@ type cursor struct {
 	overDone bool
 }
 
+// cursor opens a cursor on the state as it is: what is written later does not
+// concern it.
 func (tx *Tx) cursor(id bucketID, r Range) *cursor {
+	return tx.open(id, r, (*btree.Map[string, []byte]).Copy)
+}
+
+// first finds the first key of a range.
+func (tx *Tx) first(id bucketID, r Range) Key {
+	same := func(m *btree.Map[string, []byte]) *btree.Map[string, []byte] { return m }
+	if c := tx.open(id, r, same); c.next() {
+		return bytes.Clone(c.key)
+	}
+	return nil
+}
+
+func (tx *Tx) open(id bucketID, r Range, view func(*btree.Map[string, []byte]) *btree.Map[string, []byte]) *cursor {
 	c := &cursor{tx: tx, desc: r.Desc, overDone: true}
 	c.low, c.high = r.bounds()
 	if b := tx.bucket(id); b != nil {
@@ -58,7 +73,7 @@ func (tx *Tx) cursor(id bucketID, r Range) *cursor {
 	}
 	if tx.over != nil {
 		if m := tx.over.buckets[id]; m != nil && m.Len() > 0 {
-			it := m.Copy().Iter()
+			it := view(m).Iter()
 			c.over, c.overDone = &it, false
 		}
 	}
@@ -187,15 +202,22 @@ func (tx *Tx) scan(id bucketID, r Range) iter.Seq2[Key, []byte] {
 	}
 }
 
-// count counts keys; a whole bucket without pending writes is counted by pages.
+// count counts keys; when all of a bucket without pending writes are in the range,
+// by pages.
 func (tx *Tx) count(id bucketID, r Range) int {
 	b := tx.bucket(id)
 	pending := tx.over != nil && tx.over.buckets[id] != nil && tx.over.buckets[id].Len() > 0
-	if low, high := r.bounds(); len(low) == 0 && high == nil && !pending {
+	low, high := r.bounds()
+	if !pending {
 		if b == nil {
 			return 0
 		}
-		return b.Stats().KeyN
+		c := b.Cursor()
+		first, _ := c.First()
+		last, _ := c.Last()
+		if bytes.Compare(low, first) <= 0 && (high == nil || bytes.Compare(last, high) < 0) {
+			return b.Stats().KeyN
+		}
 	}
 	n := 0
 	for range tx.scan(id, r) {

@@ -169,8 +169,15 @@ func (t *Table[T]) Count(tx *Tx, r Range) int { return tx.count(bucketID{t.num, 
 // LastKey returns the greatest key of a range, or nil.
 func (t *Table[T]) LastKey(tx *Tx, r Range) Key {
 	r.Desc = true
-	for key := range tx.scan(bucketID{t.num, 0}, r) {
-		return bytes.Clone(key)
+	return tx.first(bucketID{t.num, 0}, r)
+}
+
+// Decode reads the row that a change of this table left. Its texts may alias the
+// change.
+func (t *Table[T]) Decode(c Change) (*T, error) {
+	row := new(T)
+	if err := t.decode(c.Value, row); err != nil {
+		return nil, Corrupt{t.name, c.Key, err}
 	}
-	return nil
+	return row, nil
 }

@@ -8,7 +8,7 @@ var (
 	// run) by time. An entry says of which level and which task run a log is; see
 	// LogEntry.
 	LogsByRun = &Index[prefect.Log]{
-		Number: 1, Version: 2,
+		Number: 1, Version: 1,
 		Keys: func(l *prefect.Log, k Key, add func(Key)) {
 			switch {
 			case !l.FlowRunID.IsNull():
@@ -33,13 +33,13 @@ var (
 	// EventsByOccurred orders events by time; an entry says what happened to whom,
 	// see EventEntry.
 	EventsByOccurred = &Index[prefect.Event]{
-		Number: 2, Version: 2, Growing: true,
+		Number: 2, Version: 1, Growing: true,
 		Keys:    func(e *prefect.Event, k Key, add func(Key)) { add(k.Time(e.Occurred)) },
 		Extract: appendEventEntry,
 	}
 	// EventsByResource orders the events about a resource.
 	EventsByResource = &Index[prefect.Event]{
-		Number: 3, Version: 2, Growing: true,
+		Number: 3, Version: 1, Growing: true,
 		Keys: func(e *prefect.Event, k Key, add func(Key)) {
 			add(k.Resource(e.Resource.ID()).Time(e.Occurred))
 		},
