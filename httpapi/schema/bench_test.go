@@ -38,7 +38,7 @@ func BenchmarkSetState(b *testing.B) {
 		`", "task_run_id": null, "transition_id": "` + anID + `", "scheduled_time": "2026-11-23T11:58:33.109318Z"}}, "force": false}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		var request setState
+		var request prefect.SetState
 		require.Empty(b, schema.Decode(body, []any{"body"}, &request))
 	}
 }

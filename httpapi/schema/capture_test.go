@@ -3,15 +3,12 @@ package schema_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	json2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
 	"prefectd/httpapi/schema"
@@ -20,144 +17,6 @@ import (
 
 // The bodies that prefect does not declare.
 type (
-	setState struct {
-		_     struct{}            `check:"params"`
-		State prefect.StateCreate `json:"state" check:"required"`
-		Force bool                `json:"force"`
-	}
-	bulkSetState struct {
-		_        struct{}            `check:"params"`
-		FlowRuns *flowRunFilter      `json:"flow_runs"`
-		State    prefect.StateCreate `json:"state" check:"required"`
-		Force    bool                `json:"force"`
-		Limit    int                 `json:"limit" check:"ge=1,le=50,default=50"`
-	}
-	resume struct {
-		_        struct{}     `check:"params"`
-		RunInput prefect.JSON `json:"run_input" check:"object,nullable"`
-	}
-	flowRunsFilter struct {
-		_      struct{}    `check:"params"`
-		Limit  *int        `json:"limit"`
-		Sort   flowRunSort `json:"sort" check:"default=ID_DESC"`
-		Offset int         `json:"offset" check:"ge=0,default=0"`
-		filters
-	}
-	flowRunsHistory struct {
-		_        struct{}       `check:"params"`
-		Start    prefect.Time   `json:"history_start" check:"required"`
-		End      prefect.Time   `json:"history_end" check:"required"`
-		Interval prefect.Float  `json:"history_interval_seconds" check:"required"`
-		Flows    *flowFilter    `json:"flows"`
-		FlowRuns *flowRunFilter `json:"flow_runs"`
-		others
-		WorkQueues *empty `json:"work_queues"`
-	}
-	filters struct {
-		Flows    *flowFilter    `json:"flows"`
-		FlowRuns *flowRunFilter `json:"flow_runs"`
-		others
-		WorkPoolQueues *empty `json:"work_pool_queues"`
-	}
-	others struct {
-		TaskRuns    *empty `json:"task_runs"`
-		Deployments *empty `json:"deployments"`
-		WorkPools   *empty `json:"work_pools"`
-	}
-	empty struct {
-		_ struct{} `check:"closed"`
-	}
-	flowFilter struct {
-		_        struct{} `check:"closed"`
-		Operator operator `json:"operator" check:"default=and_"`
-		ID       *anyID   `json:"id"`
-		Name     *anyText `json:"name"`
-		Tags     *tags    `json:"tags"`
-	}
-	flowRunFilter struct {
-		_         struct{}  `check:"closed"`
-		Operator  operator  `json:"operator" check:"default=and_"`
-		ID        *anyID    `json:"id"`
-		Name      *anyText  `json:"name"`
-		Tags      *tags     `json:"tags"`
-		State     *state    `json:"state"`
-		StartTime *timeSpan `json:"start_time"`
-	}
-	anyID struct {
-		_      struct{}     `check:"closed,nullable"`
-		Any    []prefect.ID `json:"any_"`
-		NotAny []prefect.ID `json:"not_any_"`
-	}
-	anyText struct {
-		_    struct{} `check:"closed,nullable"`
-		Any  []string `json:"any_"`
-		Like *string  `json:"like_"`
-	}
-	tags struct {
-		_        struct{} `check:"closed,nullable"`
-		Operator operator `json:"operator" check:"default=and_"`
-		All      []string `json:"all_"`
-		Any      []string `json:"any_"`
-		IsNull   *bool    `json:"is_null_"`
-	}
-	state struct {
-		_        struct{}   `check:"closed"`
-		Operator operator   `json:"operator" check:"default=and_"`
-		Type     *stateType `json:"type"`
-	}
-	stateType struct {
-		_   struct{}            `check:"closed,nullable"`
-		Any []prefect.StateType `json:"any_"`
-	}
-	timeSpan struct {
-		_      struct{}     `check:"closed"`
-		Before prefect.Time `json:"before_"`
-		After  prefect.Time `json:"after_"`
-		IsNull *bool        `json:"is_null_"`
-	}
-	logsFilter struct {
-		_      struct{}   `check:"params"`
-		Limit  *int       `json:"limit"`
-		Offset int        `json:"offset" check:"ge=0,default=0"`
-		Logs   *logFilter `json:"logs"`
-		Sort   logSort    `json:"sort" check:"default=TIMESTAMP_ASC"`
-	}
-	logFilter struct {
-		_        struct{} `check:"closed"`
-		Operator operator `json:"operator" check:"default=and_"`
-		Level    *level   `json:"level"`
-		Text     *query   `json:"text"`
-	}
-	level struct {
-		_  struct{} `check:"closed"`
-		GE *int     `json:"ge_"`
-		LE *int     `json:"le_"`
-	}
-	query struct {
-		_     struct{} `check:"closed"`
-		Query string   `json:"query" check:"required,maxlen=200"`
-	}
-	eventsFilter struct {
-		_      struct{}     `check:"params"`
-		Filter *eventFilter `json:"filter"`
-		Limit  int          `json:"limit" check:"ge=0,le=50,default=50"`
-	}
-	eventFilter struct {
-		_        struct{}      `check:"closed"`
-		Occurred *timeSpan     `json:"occurred" check:"notnull"`
-		Resource *resourceSpec `json:"resource"`
-		Order    order         `json:"order" check:"default=DESC"`
-	}
-	resourceSpec struct {
-		_        struct{}               `check:"closed,nullable"`
-		Labels   map[string]textOrTexts `json:"labels"`
-		Distinct bool                   `json:"distinct" check:"default=false"`
-	}
-	textOrTexts struct {
-		_    struct{} `check:"union"`
-		One  *string  `json:"str"`
-		Many []string `json:"list[str]"`
-	}
 	lease struct {
 		_        struct{}      `check:"params"`
 		Slots    int           `json:"slots" check:"required,gt=0"`
@@ -173,43 +32,6 @@ type (
 	}
 )
 
-func (u textOrTexts) MarshalJSONTo(enc *jsontext.Encoder) error {
-	if u.One != nil {
-		return enc.WriteToken(jsontext.String(*u.One))
-	}
-	return json2.MarshalEncode(enc, u.Many)
-}
-
-// enums of the test.
-type (
-	operator    string
-	order       string
-	logSort     string
-	flowRunSort string
-)
-
-func (operator) EnumValues() []string { return []string{"and_", "or_"} }
-func (order) EnumValues() []string    { return []string{"ASC", "DESC"} }
-func (logSort) EnumValues() []string  { return []string{"TIMESTAMP_ASC", "TIMESTAMP_DESC"} }
-func (flowRunSort) EnumValues() []string {
-	return strings.Fields("ID_DESC START_TIME_ASC START_TIME_DESC EXPECTED_START_TIME_ASC EXPECTED_START_TIME_DESC NAME_ASC NAME_DESC NEXT_SCHEDULED_START_TIME_ASC END_TIME_DESC")
-}
-
-func (e *operator) UnmarshalText(b []byte) error    { return oneOf((*string)(e), e.EnumValues(), b) }
-func (e *order) UnmarshalText(b []byte) error       { return oneOf((*string)(e), e.EnumValues(), b) }
-func (e *logSort) UnmarshalText(b []byte) error     { return oneOf((*string)(e), e.EnumValues(), b) }
-func (e *flowRunSort) UnmarshalText(b []byte) error { return oneOf((*string)(e), e.EnumValues(), b) }
-
-func oneOf(dst *string, allowed []string, text []byte) error {
-	for _, s := range allowed {
-		if s == string(text) {
-			*dst = s
-			return nil
-		}
-	}
-	return errors.New("unknown")
-}
-
 // bodyTypes are the types of the captured bodies.
 var bodyTypes = map[string]func() any{
 	"FlowCreate":      func() any { return new(prefect.FlowCreate) },
@@ -220,15 +42,28 @@ var bodyTypes = map[string]func() any{
 	"TaskRunUpdate":   func() any { return new(prefect.TaskRunUpdate) },
 	"Logs":            func() any { return new(schema.Sequence[prefect.LogCreate]) },
 	"Events":          func() any { return new([]prefect.Event) },
-	"SetState":        func() any { return new(setState) },
-	"BulkSetState":    func() any { return new(bulkSetState) },
-	"FlowRunsFilter":  func() any { return new(flowRunsFilter) },
-	"FlowRunsHistory": func() any { return new(flowRunsHistory) },
-	"LogsFilter":      func() any { return new(logsFilter) },
-	"Resume":          func() any { return new(resume) },
+	"SetState":        func() any { return new(prefect.SetState) },
+	"BulkSetState":    func() any { return new(prefect.FlowRunsBulkSetState) },
+	"FlowRunsFilter":  func() any { return new(prefect.FlowRunsQuery) },
+	"FlowRunsHistory": func() any { return new(prefect.FlowRunsHistoryQuery) },
+	"LogsFilter":      func() any { return new(prefect.LogsQuery) },
+	"Resume":          func() any { return new(prefect.Resume) },
 	"Input":           func() any { return new(prefect.FlowRunInputCreate) },
-	"EventsFilter":    func() any { return new(eventsFilter) },
+	"EventsFilter":    func() any { return new(prefect.EventsQuery) },
 	"Lease":           func() any { return new(lease) },
+	"FlowsFilter":     func() any { return new(prefect.FlowsQuery) },
+	"FlowsPage":       func() any { return new(prefect.FlowsPageQuery) },
+	"FlowsCount":      func() any { return new(prefect.FlowsCountQuery) },
+	"FlowsDelete":     func() any { return new(prefect.FlowsBulkDelete) },
+	"FlowRunsPage":    func() any { return new(prefect.FlowRunsPageQuery) },
+	"FlowRunsCount":   func() any { return new(prefect.FlowRunsCountQuery) },
+	"FlowRunsDelete":  func() any { return new(prefect.FlowRunsBulkDelete) },
+	"InputFilter":     func() any { return new(prefect.FlowRunInputFilter) },
+	"TaskRunsFilter":  func() any { return new(prefect.TaskRunsQuery) },
+	"TaskRunsPage":    func() any { return new(prefect.TaskRunsPageQuery) },
+	"TaskRunsCount":   func() any { return new(prefect.TaskRunsCountQuery) },
+	"TaskRunsHistory": func() any { return new(prefect.TaskRunsHistoryQuery) },
+	"EventsCount":     func() any { return new(prefect.EventCountQuery) },
 }
 
 // capture is what the reference said about a body: what is wrong with it, or

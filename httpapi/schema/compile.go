@@ -128,6 +128,8 @@ func (c *compiler) ordinary(t reflect.Type, k check) decodeFunc {
 		return func(d *decoder, v reflect.Value) { o.decode(d, v) }
 	case reflect.Slice:
 		return c.slice(t, k)
+	case reflect.Array:
+		return c.tuple(t, k)
 	case reflect.Map:
 		return c.mapping(t, k)
 	}

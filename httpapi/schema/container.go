@@ -61,6 +61,38 @@ func decodeItems(d *decoder, v reflect.Value, decode decodeFunc) (n int) {
 	return n
 }
 
+// tuple returns the decoder of a list of fixed length.
+func (c *compiler) tuple(t reflect.Type, k check) decodeFunc {
+	decode := c.compile(t.Elem(), k.item())
+	return func(d *decoder, v reflect.Value) {
+		start, problems := d.pos, len(d.problems)
+		if d.kind() != '[' {
+			d.skip()
+			d.report(tupleType, start)
+			return
+		}
+		n := 0
+		for d.open(); d.more(); n++ {
+			if n >= v.Len() {
+				d.skip()
+				continue
+			}
+			d.enterItem(n)
+			decode(d, v.Index(n))
+			d.leave()
+		}
+		if n > v.Len() { // this is told alone
+			d.problems = d.problems[:problems]
+			d.report(tooLong("Tuple", v.Len(), n), start)
+		}
+		for ; n < v.Len(); n++ {
+			d.enterItem(n)
+			d.report(missing, start)
+			d.leave()
+		}
+	}
+}
+
 func dropDuplicates(v reflect.Value) (n int) {
 	seen := make(map[any]bool, v.Len())
 	for i := range v.Len() {

@@ -19,7 +19,7 @@
 //	prefect.StringMap, StringSet objects and sets of texts, null unless required
 //	prefect.Opt[T]               a T; Set tells whether it was sent
 //	*T                           null or a T
-//	[]T, Sequence[T], map[string]T
+//	[]T, [n]T, Sequence[T], map[string]T
 //	structs                      objects; embedded structs add their fields
 //
 // A type with Check() error has a rule of its own, looked at when the value is

@@ -35,6 +35,7 @@ var (
 	modelType        = &fault{kind: "model_attributes_type", msg: "Input should be a valid dictionary or object to extract fields from"}
 	listType         = &fault{kind: "list_type", msg: "Input should be a valid list"}
 	setType          = &fault{kind: "set_type", msg: "Input should be a valid set"}
+	tupleType        = &fault{kind: "tuple_type", msg: "Input should be a valid tuple"}
 	dictType         = &fault{kind: "dict_type", msg: "Input should be a valid dictionary"}
 	stringType       = &fault{kind: "string_type", msg: "Input should be a valid string"}
 	stringUnicode    = &fault{kind: "string_unicode", msg: "Input should be a valid string, unable to parse raw data as a unicode string"}

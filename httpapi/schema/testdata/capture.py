@@ -38,6 +38,19 @@ ROUTES = {
     "Input": "POST /flow_runs/{id:uuid}/input",
     "EventsFilter": "POST /events/filter",
     "Lease": "POST /v2/concurrency_limits/increment-with-lease",
+    "FlowsFilter": "POST /flows/filter",
+    "FlowsPage": "POST /flows/paginate",
+    "FlowsCount": "POST /flows/count",
+    "FlowsDelete": "POST /flows/bulk_delete",
+    "FlowRunsPage": "POST /flow_runs/paginate",
+    "FlowRunsCount": "POST /flow_runs/lateness",
+    "FlowRunsDelete": "POST /flow_runs/bulk_delete",
+    "InputFilter": "POST /flow_runs/{id:uuid}/input/filter",
+    "TaskRunsFilter": "POST /task_runs/filter",
+    "TaskRunsPage": "POST /task_runs/paginate",
+    "TaskRunsCount": "POST /task_runs/count",
+    "TaskRunsHistory": "POST /task_runs/history",
+    "EventsCount": "POST /events/count-by/{countable}",
 }
 
 ID = "6b2f57fe-0f1b-48e9-bd7b-61cbb0b7e50d"
@@ -152,6 +165,51 @@ RESOURCE = '"resource": {"prefect.resource.id": "r"}'
 RELATED = '{"prefect.resource.id": "q", "prefect.resource.role": "x"}'
 
 
+MEMBERS = {
+    "flows": ["id", "deployment", "name", "tags"],
+    "flow_runs": [
+        "id", "name", "tags", "deployment_id", "work_queue_name", "flow_version", "start_time", "end_time",
+        "expected_start_time", "next_scheduled_start_time", "parent_flow_run_id", "parent_task_run_id",
+        "idempotency_key", "created_by", "state", "state.type", "state.name",
+    ],
+    "task_runs": [
+        "id", "name", "tags", "state", "state.type", "state.name", "start_time", "end_time", "expected_start_time",
+        "subflow_runs", "flow_run_id",
+    ],
+    "deployments": [
+        "id", "name", "flow_or_deployment_name", "paused", "tags", "work_queue_name", "concurrency_limit",
+    ],
+    "work_pools": ["id", "name", "type"],
+    "work_pool_queues": ["id", "name"],
+    "logs": ["level", "timestamp", "flow_run_id", "task_run_id", "text"],
+}
+CONDITIONS = [
+    "null", "5", "{}", '{"zz": 1}', '{"operator": "or_"}',
+    '{"any_": [], "not_any_": [], "all_": [], "is_null_": true, "exists_": true, "eq_": true, "like_": "a", '
+    '"startswith_": ["a"], "before_": "2024-01-02", "after_": 0, "ge_": 1, "le_": 2, "id_": [], "type_": [], "query": "q"}',
+    '{"any_": null, "not_any_": null, "all_": null, "is_null_": null, "exists_": null, "eq_": null, "like_": null, '
+    '"startswith_": null, "before_": null, "after_": null, "ge_": null, "le_": null, "id_": null, "type_": null, "query": null}',
+    '{"any_": 5, "not_any_": 5, "all_": 5, "is_null_": 5, "exists_": 5, "eq_": 5, "like_": 5, "startswith_": 5, '
+    '"before_": [], "after_": [], "ge_": [], "le_": [], "id_": 5, "type_": 5, "query": 5}',
+    f'{{"any_": ["{ID}"]}}', '{"is_null_": false}', '{"not_any_": ["RUNNING"]}',
+]
+
+
+def members(kind):
+    """Bodies with each member of a filter, alone and in any condition."""
+    for name in MEMBERS[kind]:
+        for condition in CONDITIONS:
+            for part in reversed(name.split(".")):
+                condition = f'{{"{part}": {condition}}}'
+            yield f'{{"{kind}": {condition}}}'
+
+
+WINDOWS = [
+    '{"limit": null, "offset": null, "page": null, "sort": null}', '{"sort": "BAD", "offset": -1, "page": 0, "limit": 1.5}',
+    '{"limit": "5", "offset": "6", "page": "7"}',
+]
+
+
 def labels(n):
     return "{" + ", ".join(f'"l{i}": "x"' for i in range(n)) + "}"
 
@@ -259,6 +317,24 @@ CASES = {
         '{"flow_runs": {"id": []}}',
         f'{{"sort": "ID_DESC", "flow_runs": {{"id": {{"any_": []}}}}, "flows": {{"id": {{"any_": ["{ID}"]}}}}}}',
         '{"flow_runs": {"start_time": {"before_": "2024-01-02", "after_": 1700000000}, "tags": {"operator": "or_", "all_": ["a"]}}}',
+        *members("flow_runs"),
+        *members("work_pool_queues"),
+    ],
+    "FlowsFilter": [*WINDOWS, *members("flows"), *members("deployments"), *members("work_pools")],
+    "FlowsPage": WINDOWS,
+    "FlowsDelete": WINDOWS,
+    "FlowRunsPage": WINDOWS,
+    "FlowRunsDelete": WINDOWS,
+    "TaskRunsFilter": [*WINDOWS, *members("task_runs")],
+    "TaskRunsPage": WINDOWS,
+    "InputFilter": [
+        '{"prefix": 5, "limit": "x", "exclude_keys": 5}', '{"prefix": "", "limit": null, "exclude_keys": null}',
+        '{"prefix": "a", "limit": -1, "exclude_keys": ["a"]}', '{"prefix": "a"}',
+    ],
+    "TaskRunsHistory": ['{"history_start": 1, "history_end": 2, "history_interval_seconds": 0}'],
+    "EventsCount": [
+        '{"filter": null, "time_unit": "x", "time_interval": 0.009}', '{"filter": {}, "time_unit": null, "time_interval": null}',
+        '{"filter": {}, "time_unit": "week", "time_interval": "2.5"}',
     ],
     "FlowRunsHistory": [
         '{"history_start": "x", "history_end": null, "history_interval_seconds": "x"}',
@@ -268,6 +344,7 @@ CASES = {
         '{"logs": {"level": {"ge_": "x"}, "text": {}}}',
         '{"logs": {"text": {"query": "' + "x" * 201 + '"}}}',
         '{"logs": {"text": {"query": "' + "é" * 200 + '"}, "level": {"ge_": 10, "le_": null}}}',
+        *members("logs"),
     ],
     "Resume": ['{"run_input": null}', '{"run_input": 5}', '{"run_input": {"a": 1}}'],
     "Input": [
@@ -281,6 +358,17 @@ CASES = {
         '{"filter": {"order": "ASC"}, "limit": -1}',
         '{"filter": {"resource": {"labels": {"a": null, "b": []}}}}',
         '{"filter": {"zz": 1}}',
+        '{"filter": {"occurred": {"since": "2024-01-02", "until": "x"}, "id": null}}',
+        '{"filter": {"occurred": {"since": null, "until": null}}}',
+        f'{{"filter": {{"id": {{"id": ["{ID}"]}}, "event": {{"prefix": ["a"], "exclude_prefix": [], "name": null, "exclude_name": [5]}}}}}}',
+        '{"filter": {"id": {"id": null}, "event": {"prefix": ["a"], "exclude_prefix": [], "name": null, "exclude_name": ["b"]}}}',
+        '{"filter": {"text": {"query": 5}, "event": {"zz": 1}}}',
+        '{"filter": {"related": null, "any_resource": null, "resource": {"distinct": null}}}',
+        '{"filter": {"related": {"id": ["a"], "role": null, "resources_in_roles": [["a", "b"]], "labels": {"a": "b"}}}}',
+        '{"filter": {"related": [{"id": ["a"]}, {"role": ["b"]}], "any_resource": [{"id_prefix": ["a"]}]}}',
+        '{"filter": {"related": [], "any_resource": {"labels": {"a": []}}}}',
+        '{"filter": {"related": 5, "any_resource": [5]}}',
+        '{"filter": {"related": {"resources_in_roles": [[], [1], [1, 2, 3], ["a", "b", "c"], "ab", {}, null, ["a", 5]]}}}',
     ],
     "Lease": [
         '{"names": [], "slots": 0}', '{"names": ["a"], "slots": 1, "mode": "x", "lease_duration": 59}',
