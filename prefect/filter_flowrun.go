@@ -146,10 +146,12 @@ func (f *FlowRunFilter) byParent() []clause[FlowRun] {
 	switch {
 	case p == nil:
 		return nil
-	case len(p.Any) > 0 && p.TaskRuns == nil:
-		return []clause[FlowRun]{{fixed: Maybe}}
 	case p.Any == nil:
 		return member[FlowRun](And)
+	case len(p.Any) == 0:
+		return []clause[FlowRun]{constant[FlowRun](No)}
+	case p.TaskRuns == nil:
+		return []clause[FlowRun]{{fixed: Maybe}}
 	}
 	return anyOf(p.TaskRuns, flowRunParent, func(r *FlowRun) (ID, bool) { return idOf(r.ParentTaskRunID) }, planParents)
 }

@@ -48,7 +48,7 @@ func (r HistoryRange) Buckets() (History, error) {
 	}
 	h := History{}
 	interval := Time(SecondsOf(min(float64(r.Seconds), Duration(lastTime).Seconds())))
-	for start := r.Start; start < r.End && len(h) < maxHistoryBuckets; start += interval {
+	for start := r.Start; start < min(r.End, lastTime) && len(h) < maxHistoryBuckets; start += interval {
 		h = append(h, HistoryBucket{Start: start, End: min(start+interval, lastTime), States: []HistoryState{}})
 	}
 	return h, nil

@@ -174,20 +174,26 @@ func decodeRune(s string) (rune, int) {
 
 // appendLower appends a text in lower case.
 func appendLower[S string | JSON](b []byte, text S) []byte {
-	b = slices.Grow(b, len(text))
-	for i := 0; i < len(text); {
+	start := len(b)
+	b = slices.Grow(b, len(text))[:start+len(text)]
+	for i, out := 0, b[start:]; i < len(out); i++ {
 		c := text[i]
 		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(string(text[i:min(i+utf8.UTFMax, len(text))]))
-			b = utf8.AppendRune(b, unicode.ToLower(r))
-			i += size
-			continue
+			return appendLowerRunes(b[:start+i], text[i:])
 		}
-		if 'A' <= c && c <= 'Z' {
+		if c-'A' < 26 {
 			c += 'a' - 'A'
 		}
-		b = append(b, c)
-		i++
+		out[i] = c
+	}
+	return b
+}
+
+func appendLowerRunes[S string | JSON](b []byte, text S) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(string(text[:min(utf8.UTFMax, len(text))]))
+		b = utf8.AppendRune(b, unicode.ToLower(r))
+		text = text[size:]
 	}
 	return b
 }

@@ -147,6 +147,15 @@ type FlowRunInputFilter struct {
 	ExcludeKeys []string `json:"exclude_keys,omitzero"`
 }
 
+// Rows is how many of the inputs that were found are asked for; a negative limit is
+// none.
+func (f *FlowRunInputFilter) Rows(found int) int {
+	if f.Limit < 0 {
+		return found
+	}
+	return min(f.Limit, found)
+}
+
 // TaskRunsScope is what a query of task runs may be limited by.
 type TaskRunsScope struct {
 	Flows       *FlowFilter       `json:"flows,omitzero"`

@@ -10,7 +10,7 @@ import (
 // quotes", of which one must occur; those after + must all occur, those after - or
 // ! must not. Case does not matter.
 type TextQuery struct {
-	Include, Exclude, Required []string // in lower case
+	Include, Exclude, Required [][]byte // in lower case
 }
 
 // ParseTextQuery reads a query; every text is one.
@@ -44,7 +44,7 @@ func (q *TextQuery) add(prefix rune, term string) {
 	case '+':
 		list = &q.Required
 	}
-	*list = append(*list, strings.ToLower(term))
+	*list = append(*list, appendLower(nil, term))
 }
 
 // nextTerm splits a word or a phrase off a query.
@@ -88,17 +88,17 @@ func (q *TextQuery) IsEmpty() bool {
 // Matches searches a text that is in lower case.
 func (q *TextQuery) Matches(text []byte) bool {
 	for _, term := range q.Required {
-		if !bytes.Contains(text, []byte(term)) {
+		if !bytes.Contains(text, term) {
 			return false
 		}
 	}
 	for _, term := range q.Exclude {
-		if bytes.Contains(text, []byte(term)) {
+		if bytes.Contains(text, term) {
 			return false
 		}
 	}
 	for _, term := range q.Include {
-		if bytes.Contains(text, []byte(term)) {
+		if bytes.Contains(text, term) {
 			return true
 		}
 	}
