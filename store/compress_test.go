@@ -129,7 +129,7 @@ func TestSizes(t *testing.T) {
 	}
 	require.Less(t, median["prefect.flow-run.Completed/1"], 200)
 	require.Less(t, median["prefect.task-run.Pending/2"], 260)
-	require.Less(t, median["log"], 90)
+	require.Less(t, median["log"], 150)
 }
 
 func TestShorten(t *testing.T) {

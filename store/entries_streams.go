@@ -114,13 +114,20 @@ func (e EventEntry) Related() iter.Seq[uint64] {
 
 // LogEntry is what the entries of LogsByRun say about a log.
 type LogEntry struct {
-	Level int
-	task  uint64
+	Level     int
+	FlowRunID prefect.ID
+	task      uint64
 }
+
+// noFlowRun in the place of a task run says that the run of the key is one.
+const noFlowRun = 0
 
 func appendLogEntry(l *prefect.Log, b []byte) []byte {
 	b = binary.AppendVarint(b, int64(l.Level))
-	if !l.TaskRunID.IsNull() {
+	switch {
+	case l.FlowRunID.IsNull():
+		b = append(b, noFlowRun)
+	case !l.TaskRunID.IsNull():
 		b = binary.BigEndian.AppendUint64(b, foldID(l.TaskRunID))
 	}
 	return b
@@ -129,9 +136,12 @@ func appendLogEntry(l *prefect.Log, b []byte) []byte {
 // ParseLogEntry reads an entry of LogsByRun.
 func ParseLogEntry(e Entry) LogEntry {
 	level, n := binary.Varint(e.Extract())
-	entry := LogEntry{Level: int(level)}
-	if b := e.Extract()[n:]; len(b) == 8 {
-		entry.task = binary.BigEndian.Uint64(b)
+	entry := LogEntry{Level: int(level), FlowRunID: e.Key.IDAt(0)}
+	switch rest := e.Extract()[n:]; len(rest) {
+	case 1:
+		entry.task, entry.FlowRunID = foldID(entry.FlowRunID), prefect.NoID
+	case 8:
+		entry.task = binary.BigEndian.Uint64(rest)
 	}
 	return entry
 }

@@ -30,15 +30,25 @@ func TestEventEntry(t *testing.T) {
 }
 
 func TestLogEntry(t *testing.T) {
-	task, other := prefect.ID{1, 2, 15: 3}, prefect.ID{2, 1, 15: 3}
-	entry := ParseLogEntry(Entry{cover: appendLogEntry(&prefect.Log{Level: -7, TaskRunID: task}, nil)})
-	require.Equal(t, -7, entry.Level)
-	require.True(t, entry.HasTaskRun())
-	require.True(t, entry.OfTaskRun(task))
-	require.False(t, entry.OfTaskRun(other))
-	entry = ParseLogEntry(Entry{cover: appendLogEntry(&prefect.Log{Level: 20}, nil)})
-	require.Equal(t, 20, entry.Level)
-	require.False(t, entry.HasTaskRun())
+	flow, task, other := prefect.ID{9, 15: 3}, prefect.ID{1, 2, 15: 3}, prefect.ID{2, 1, 15: 4}
+	entry := func(l *prefect.Log) LogEntry {
+		var key Key
+		LogsByRun.Keys(l, nil, func(k Key) { key = k })
+		return ParseLogEntry(Entry{Key: key, cover: appendLogEntry(l, nil)})
+	}
+	e := entry(&prefect.Log{Level: -7, FlowRunID: flow, TaskRunID: task})
+	require.Equal(t, -7, e.Level)
+	require.Equal(t, flow, e.FlowRunID)
+	require.True(t, e.HasTaskRun())
+	require.True(t, e.OfTaskRun(task))
+	require.False(t, e.OfTaskRun(other))
+	e = entry(&prefect.Log{Level: 20, FlowRunID: flow})
+	require.Equal(t, 20, e.Level)
+	require.Equal(t, flow, e.FlowRunID)
+	require.False(t, e.HasTaskRun())
+	e = entry(&prefect.Log{Level: 20, TaskRunID: task})
+	require.Equal(t, prefect.NoID, e.FlowRunID)
+	require.True(t, e.OfTaskRun(task))
 }
 
 func TestResourceKeys(t *testing.T) {

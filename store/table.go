@@ -53,7 +53,12 @@ func NewTable[T any](name string, num byte, keyLen int, key func(*T, Key) Key, i
 	return t
 }
 
-// Compressed makes the table store its rows compressed against the dictionary.
+// worthCompressing is the size from which a row is compressed: below, there is
+// little to win.
+const worthCompressing = 256
+
+// Compressed makes the table store its bigger rows compressed against the
+// dictionary.
 func (t *Table[T]) Compressed() *Table[T] {
 	t.compressed = true
 	return t
@@ -87,6 +92,9 @@ func (t *Table[T]) encode(row *T) []byte {
 		plain := scratch.Get().(*[]byte)
 		defer scratch.Put(plain)
 		*plain = t.codec.append((*plain)[:0], unsafe.Pointer(row), prefect.AllColumns)
+		if len(*plain) < worthCompressing {
+			return append([]byte{formatPlain}, *plain...)
+		}
 		return compress([]byte{formatCompressed}, *plain)
 	}
 	buf := make([]byte, 1, 512)
@@ -116,9 +124,7 @@ func (t *Table[T]) decode(data []byte, row *T) error {
 // must decodes a stored row that came from the file or the batch.
 func (t *Table[T]) must(key Key, data []byte) *T {
 	row := new(T)
-	if t.compressed {
-		data = data[:len(data):len(data)]
-	} else {
+	if len(data) > 0 && data[0] != formatCompressed { // decompressing makes a copy
 		data = bytes.Clone(data)
 	}
 	if err := t.decode(data, row); err != nil {

@@ -5,16 +5,16 @@ import "prefectd/prefect"
 // Logs are ordered by their time.
 var (
 	// LogsByRun orders the logs of a flow run (of a task run, if there is no flow
-	// run) by time. An entry says of which level and which task run a log is; see
-	// LogEntry.
+	// run) as the table does. An entry says of which level and which task run a log
+	// is; see LogEntry.
 	LogsByRun = &Index[prefect.Log]{
-		Number: 1, Version: 1,
+		Number: 1, Version: 1, Growing: true,
 		Keys: func(l *prefect.Log, k Key, add func(Key)) {
 			switch {
 			case !l.FlowRunID.IsNull():
-				add(k.ID(l.FlowRunID).Time(l.Timestamp))
+				add(k.ID(l.FlowRunID))
 			case !l.TaskRunID.IsNull():
-				add(k.ID(l.TaskRunID).Time(l.Timestamp))
+				add(k.ID(l.TaskRunID))
 			}
 		},
 		Extract: appendLogEntry,
