@@ -69,6 +69,9 @@ func NewID(now prefect.Time, r *rand.Rand, slot byte) (id prefect.ID) {
 	return id
 }
 
+// All lists all groups, by their number.
+func (g Groups) All() []int { return append([]int{Coordination}, g.RunGroups()...) }
+
 // Settings are the limits and waits that operations obey.
 type Settings struct {
 	MaxCacheKeyLength   int              // PREFECT_SERVER_TASKS_MAX_CACHE_KEY_LENGTH

@@ -36,7 +36,11 @@ func stateOf(tx *store.Tx, table *store.Table[prefect.State], id prefect.ID) *pr
 		return nil
 	}
 	s := table.Get(tx, key(id))
-	if s != nil && !s.ResultArtifact.IsNull() {
+	if s == nil {
+		return nil
+	}
+	s.Data = s.Recorded
+	if !s.ResultArtifact.IsNull() {
 		if a := store.Artifacts.Get(tx, key(s.ResultArtifact)); a != nil {
 			s.Data = a.Data
 		}

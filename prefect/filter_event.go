@@ -197,9 +197,15 @@ const (
 	eventRelatedIDs Columns = 1 << 63
 )
 
-// EventIndexColumns are those of an event of which only time and name are known
-// and, as far as a plan's Resources name them, the ids of its resources.
-const EventIndexColumns = eventOccurred | eventName | eventResourceID | eventRelatedIDs
+// Columns of events of which not all is known.
+const (
+	EventTimeColumn = eventOccurred
+	// EventOfResourceColumns: the time, and the id of the resource.
+	EventOfResourceColumns = eventOccurred | eventResourceID
+	// EventIndexColumns: time and name and, as far as a plan's Resources name them,
+	// the ids of all resources.
+	EventIndexColumns = eventOccurred | eventName | eventResourceID | eventRelatedIDs
+)
 
 // Compile makes the filter ready to match stored events; Resolve it first. A nil
 // filter is passed by every event.

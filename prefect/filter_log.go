@@ -41,6 +41,9 @@ const (
 	logTaskRun   Columns = 1 << 8
 )
 
+// LogIndexColumns are those of a log of which the text is not known.
+const LogIndexColumns = logLevel | logTimestamp | logFlowRun | logTaskRun
+
 // Compile makes the filter ready to match; a nil filter is passed by every log.
 func (f *LogFilter) Compile() *Matcher[Log] {
 	if f == nil {

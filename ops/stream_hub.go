@@ -1,0 +1,180 @@
+package ops
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"prefectd/prefect"
+	"prefectd/store"
+)
+
+// Hub lets subscribers on this node follow what is written to the streams of all
+// groups. It keeps the newest events, as they are stored, as long as anybody
+// listens; whoever is slower than that reads on from the state files, so nobody
+// holds up another or misses an event. The newest logs are kept too, and those
+// who are too slow for them miss some.
+type Hub struct {
+	groups      int
+	subscribers atomic.Int32
+
+	mu     sync.Mutex
+	events []ring[prefect.Event] // by group
+	logs   ring[prefect.Log]
+	news   chan struct{} // closed when there is something new
+}
+
+// Bounds of what a hub keeps.
+const (
+	ringItems = 2048 // per group
+	ringBytes = 4 << 20
+)
+
+// NewHub makes the hub of a node.
+func NewHub(groups Groups) *Hub {
+	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{})}
+}
+
+// Observe takes in what an entry changed in a group, in the order of the entries,
+// after or just before queries can see it. The changes must stay as they are.
+func (h *Hub) Observe(group int, changes []store.Change) {
+	if h.subscribers.Load() == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found := false
+	for i := range changes {
+		c := &changes[i]
+		switch {
+		case c.Value == nil:
+		case c.Table == store.Events.Number():
+			h.events[group].add(store.Key(c.Key).Uint64At(0), &item[prefect.Event]{change: *c, table: store.Events})
+			found = true
+		case c.Table == store.Logs.Number():
+			h.logs.add(h.logs.end(), &item[prefect.Log]{change: *c, table: store.Logs})
+			found = true
+		}
+	}
+	if found {
+		h.tell()
+	}
+}
+
+// Replaced says that a group's state was replaced as a whole: subscribers have to
+// look for what is new there.
+func (h *Hub) Replaced(group int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events[group].forget()
+	h.events[group].epoch++
+	h.tell()
+}
+
+func (h *Hub) tell() {
+	close(h.news)
+	h.news = make(chan struct{})
+}
+
+// listen counts a subscriber; the hub keeps nothing before the first one and after
+// the last one.
+func (h *Hub) listen() { h.subscribers.Add(1) }
+
+func (h *Hub) quit() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.subscribers.Add(-1) == 0 {
+		for i := range h.events {
+			h.events[i].forget()
+		}
+		h.logs.forget()
+	}
+}
+
+// next is closed when there is something new.
+func (h *Hub) next() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.news
+}
+
+func (h *Hub) epoch(group int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.events[group].epoch
+}
+
+// eventsFrom returns the events of a group from a number on, unless some are not
+// kept any more.
+func (h *Hub) eventsFrom(group int, number uint64) (items []*item[prefect.Event], epoch int, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := &h.events[group]
+	if number < r.first {
+		return nil, r.epoch, false
+	}
+	return r.from(number), r.epoch, true
+}
+
+func (h *Hub) logsEnd() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logs.end()
+}
+
+// logsFrom returns the logs from a number on, or from the first one that is kept.
+func (h *Hub) logsFrom(number uint64) (items []*item[prefect.Log], first uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first = max(number, h.logs.first)
+	return h.logs.from(first), first
+}
+
+// item is a row as it is stored; who needs it first decodes it, for all.
+type item[T any] struct {
+	change store.Change
+	table  *store.Table[T]
+	once   sync.Once
+	row    *T
+	err    error
+}
+
+func (i *item[T]) get() (*T, error) {
+	i.once.Do(func() { i.row, i.err = i.table.Decode(i.change) })
+	return i.row, i.err
+}
+
+// ring holds items with consecutive numbers, the newest ones.
+type ring[T any] struct {
+	first uint64 // the number of the first item
+	items []*item[T]
+	bytes int
+	epoch int // how often there was more in the state than was observed
+}
+
+func (r *ring[T]) end() uint64 { return r.first + uint64(len(r.items)) }
+
+func (r *ring[T]) forget() { r.first, r.items, r.bytes = r.end(), nil, 0 }
+
+func (r *ring[T]) add(number uint64, i *item[T]) {
+	if number != r.end() {
+		r.forget()
+		r.first = number
+	}
+	r.items = append(r.items, i)
+	r.bytes += len(i.change.Value)
+	for len(r.items) > 1 && (len(r.items) > ringItems || r.bytes > ringBytes) {
+		r.bytes -= len(r.items[0].change.Value)
+		r.items[0] = nil
+		r.items = r.items[1:]
+		r.first++
+	}
+}
+
+// from returns the items from a number on.
+func (r *ring[T]) from(number uint64) []*item[T] {
+	if number >= r.end() {
+		return nil
+	}
+	return slices.Clone(r.items[number-r.first:])
+}
