@@ -51,3 +51,20 @@ func (r Resource) Name() string {
 	}
 	return r.ID()
 }
+
+// Fits reports whether the event, as JSON, is no longer than a limit in bytes.
+func (e *Event) Fits(limit int) bool {
+	rough := 500 + len(e.Event) + len(e.Payload)
+	for _, r := range append(e.Related[:len(e.Related):len(e.Related)], e.Resource) {
+		for label, value := range r {
+			rough += 2 + len(label) + len(value)
+		}
+	}
+	if 6*rough <= limit { // an escape makes six bytes of one
+		return true
+	}
+	sent := *e
+	sent.Received = 0 // the server's own
+	data, err := Marshal(&sent)
+	return err == nil && len(data)-len(`,"received":null`) <= limit
+}
