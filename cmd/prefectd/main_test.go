@@ -1,16 +1,25 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"prefectd/node"
 )
 
 // result is what a command line did.
@@ -88,6 +97,44 @@ func dataDir(t *testing.T, args string) []string {
 		return []string{"--data-dir", t.TempDir()}
 	}
 	return nil
+}
+
+// TestLife starts a server, asks it, stops it with a signal, and does it again on
+// the same folder.
+func TestLife(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "data")
+	clusters := map[string]bool{}
+	for range 2 {
+		said, out := io.Pipe()
+		ended := make(chan int)
+		var stderr bytes.Buffer
+		go func() {
+			status := run([]string{"server", "--data-dir", folder, "--port", "0", "--node-name", "n1", "--run-groups", "2"}, out, &stderr)
+			out.Close()
+			ended <- status
+		}()
+		line, err := bufio.NewReader(said).ReadString('\n')
+		require.NoError(t, err, "%s", &stderr)
+		found := regexp.MustCompile(`serves http://127\.0\.0\.1:(\d+)/api from `).FindStringSubmatch(line)
+		require.NotNil(t, found, line)
+
+		got := prefectd("status", "--json", "--port", found[1])
+		require.Equal(t, 0, got.status, got.stderr)
+		var status node.Status
+		require.NoError(t, json.Unmarshal([]byte(got.stdout), &status))
+		require.Equal(t, "n1", status.Node)
+		require.Len(t, status.Groups, 3)
+		require.Equal(t, "leader", status.Groups[0].Role)
+		clusters[status.ClusterID] = true
+
+		second := prefectd("server", "--data-dir", folder, "--port", "0")
+		require.Equal(t, 1, second.status)
+		require.Contains(t, second.stderr, folder+" is in use")
+
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+		require.Equal(t, 0, <-ended, "%s", &stderr)
+	}
+	require.Len(t, clusters, 1, "the second is the same node")
 }
 
 func TestStatus(t *testing.T) {
