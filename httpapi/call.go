@@ -20,6 +20,8 @@ type call struct {
 	backend Backend
 	config  *Config
 
+	background context.Context // for what goes on after the handler returned
+
 	req       *fasthttp.RequestCtx
 	route     *route // nil before it is known
 	requestID string

@@ -32,7 +32,9 @@ type channel struct {
 
 // channels are all websockets.
 func channels() []channel {
-	return nil
+	return slices.Concat(
+		streamChannels(),
+	)
 }
 
 // subprotocol is what clients offer who log in by their first message. Older ones
@@ -45,6 +47,8 @@ const (
 	closeProtocol  = websocket.CloseProtocolError
 	closePolicy    = websocket.ClosePolicyViolation
 	closeInternal  = websocket.CloseInternalServerErr
+	closeInvalid   = websocket.CloseInvalidFramePayloadData
+	closeTryAgain  = websocket.CloseTryAgainLater
 )
 
 // upgrade lets a client in to a channel. One that may not gets 403 and no word.

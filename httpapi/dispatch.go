@@ -25,7 +25,7 @@ import (
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
-	c := &call{backend: s.backend, config: &s.config, req: ctx, requestID: requestID(ctx), logger: s.log}
+	c := &call{backend: s.backend, config: &s.config, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
 	ctx.Response.Header.Set(requestIDHeader, c.requestID)
 	if !s.requests.enter() {
 		c.fail(errUnavailable)
@@ -53,7 +53,15 @@ func (s *Server) access(c *call, began time.Time) {
 		log = log.With("route", c.route.Path, "kind", c.route.Kind)
 	}
 	log.Debug("request", "method", string(c.req.Method()), "path", string(c.req.URI().PathOriginal()),
-		"status", c.req.Response.StatusCode(), "bytes", len(c.req.Response.Body()), "took", time.Since(began))
+		"status", c.req.Response.StatusCode(), "bytes", answered(c.req), "took", time.Since(began))
+}
+
+// answered is the size of an answer, -1 for one that is yet to be made.
+func answered(ctx *fasthttp.RequestCtx) int {
+	if ctx.Response.IsBodyStream() {
+		return -1
+	}
+	return len(ctx.Response.Body())
 }
 
 // dispatch sends a request where it belongs, through the checks in the order of

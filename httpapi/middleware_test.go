@@ -205,7 +205,7 @@ func TestBodiesMayBeLargeButNotTooLarge(t *testing.T) {
 		return c.reply(200, len(body))
 	}}
 	const limit = 8 << 20
-	s := serveOn(t, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, Config{MaxBody: limit}, []route{size}, nil)
+	s := serveOn(t, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, &stub{}, Config{MaxBody: limit}, []route{size}, nil)
 	require.Equal(t, "5000000", s.do("POST", "/api/size", `"`+strings.Repeat("x", 5_000_000)+`"`).body)
 	got := s.do("POST", "/api/size", `"`+strings.Repeat("x", 2*limit)+`"`)
 	require.Equal(t, 413, got.status)

@@ -50,6 +50,8 @@ func routes() []route {
 	return slices.Concat(
 		rootRoutes(),
 		adminRoutes(),
+		logRoutes(),
+		eventRoutes(),
 		unbuiltRoutes(),
 	)
 }

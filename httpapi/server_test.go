@@ -35,6 +35,8 @@ type stub struct {
 
 func (b *stub) Ready(context.Context) error { return b.notReady }
 
+func (b *stub) Streams() *ops.Hub { return nil }
+
 func (b *stub) Status(context.Context) ops.Status { return ops.Status{Version: "test", Ready: true} }
 
 // logs collects what a server logs.
@@ -67,7 +69,7 @@ type served struct {
 // serveRoutes runs a server with some rows of the test's own, in memory.
 func serveRoutes(t *testing.T, config Config, extra ...route) *served {
 	l := fasthttputil.NewInmemoryListener()
-	return serveOn(t, l, l.Dial, config, extra, nil)
+	return serveOn(t, l, l.Dial, &stub{}, config, extra, nil)
 }
 
 // serveChannels runs a server with websockets of the test's own on a port.
@@ -75,15 +77,15 @@ func serveChannels(t *testing.T, config Config, list ...channel) *served {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	dial := func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }
-	return serveOn(t, l, dial, config, nil, list)
+	return serveOn(t, l, dial, &stub{}, config, nil, list)
 }
 
-func serveOn(t *testing.T, l net.Listener, dial func() (net.Conn, error), config Config, extra []route, list []channel) *served {
+func serveOn(t *testing.T, l net.Listener, dial func() (net.Conn, error), b Backend, config Config, extra []route, list []channel) *served {
 	s := &served{t: t, log: &logs{}, dial: dial}
 	if config.Log == nil {
 		config.Log = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	s.Server = newServer(&stub{}, config, append(routes(), extra...), list)
+	s.Server = newServer(b, config, append(routes(), extra...), list)
 	s.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext:        func(context.Context, string, string) (net.Conn, error) { return dial() },
@@ -247,7 +249,7 @@ func TestRouting(t *testing.T) {
 func TestRedirectTellsTheAddressThatTheClientKnows(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := serveOn(t, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, Config{}, nil, nil)
+	s := serveOn(t, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, &stub{}, Config{}, nil, nil)
 	const request = "GET /api/hello/ HTTP/1.0\r\n%s\r\n"
 	for headers, location := range map[string]string{
 		"Host: example.com:99\r\n":                          "http://example.com:99/api/hello",

@@ -38,7 +38,6 @@ var unbuilt = []string{
 	"GET /flow_runs/{id}/input/{key}",
 	"DELETE /flow_runs/{id}/input/{key}",
 	"PATCH /flow_runs/{id}/labels",
-	"GET /flow_runs/{id}/logs/download",
 	"POST /flow_runs/{id}/resume",
 	"POST /flow_runs/{id}/set_state",
 	// Task runs
@@ -58,13 +57,7 @@ var unbuilt = []string{
 	"GET /task_run_states/",
 	"GET /task_run_states/{id}",
 	// Logs
-	"POST /logs/",
-	"POST /logs/filter",
 	// Events
-	"POST /events",
-	"POST /events/count-by/{countable}",
-	"POST /events/filter",
-	"GET /events/filter/next",
 	// Deployments
 	"POST /deployments/",
 	"POST /deployments/bulk_delete",

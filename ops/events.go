@@ -92,7 +92,7 @@ func TakeEvents(ctx context.Context, b Backend, events []prefect.Event) (Appende
 			lanes[group] = &lane{}
 		}
 		l := lanes[group]
-		l.waiting, l.sizes = append(l.waiting, *e), append(l.sizes, eventSize(e))
+		l.waiting, l.sizes = append(l.waiting, *e), append(l.sizes, EventSize(e))
 	}
 	var (
 		total  Appended
@@ -137,8 +137,8 @@ func eventBatch(sizes []int) int {
 	return len(sizes)
 }
 
-// eventSize is about how many bytes an event has.
-func eventSize(e *prefect.Event) int {
+// EventSize is about how many bytes an event has.
+func EventSize(e *prefect.Event) int {
 	size := 200 + len(e.Event) + len(e.Payload) + resourceSize(e.Resource)
 	for _, r := range e.Related {
 		size += resourceSize(r)

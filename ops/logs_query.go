@@ -317,24 +317,39 @@ func fetchLogs(ctx context.Context, b Backend, places []logPlace) ([]*prefect.Lo
 	return slices.DeleteFunc(logs, func(l *prefect.Log) bool { return l == nil }), nil
 }
 
-// EachLog reads the logs of a flow run by time, in pages.
-func EachLog(ctx context.Context, b Backend, flowRunID prefect.ID, page int, yield func([]*prefect.Log) error) error {
-	q := &FindLogs{
-		Filter: &prefect.LogFilter{FlowRunID: &prefect.FilterID{Any: []prefect.ID{flowRunID}}},
-		Runs:   []prefect.ID{flowRunID}, Limit: page, Rows: true,
+// LogPages reads the logs of a flow run by time, a page after the other.
+type LogPages struct {
+	run   prefect.ID
+	after store.Key
+}
+
+// LogsOf begins with the first log of a flow run.
+func LogsOf(flowRunID prefect.ID) *LogPages { return &LogPages{run: flowRunID} }
+
+// Next reads the next page; it is empty when there are no more logs.
+func (p *LogPages) Next(ctx context.Context, b Backend, size int) ([]*prefect.Log, error) {
+	found, err := Ask[FoundLogs](ctx, b, b.Groups().Of(p.run), &FindLogs{
+		Filter: &prefect.LogFilter{FlowRunID: &prefect.FilterID{Any: []prefect.ID{p.run}}},
+		Runs:   []prefect.ID{p.run}, After: p.after, Limit: size, Rows: true,
+	})
+	if err == nil && len(found.Places) > 0 {
+		p.after = found.Places[len(found.Places)-1]
 	}
-	for {
-		found, err := Ask[FoundLogs](ctx, b, b.Groups().Of(flowRunID), q)
-		if err != nil || len(found.Logs) == 0 {
-			return err
-		}
-		if err := yield(found.Logs); err != nil {
-			return err
-		}
-		next := *q // the query before may still be on its way elsewhere
-		next.After = found.Places[len(found.Places)-1]
-		q = &next
+	return found.Logs, err
+}
+
+// NameOfFlowRun reads what a flow run is called.
+type NameOfFlowRun struct {
+	ID prefect.ID
+}
+
+// Read answers a *string, nil if there is no such run.
+func (q *NameOfFlowRun) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+	run := flowRun(tx, q.ID)
+	if run == nil {
+		return (*string)(nil), nil
 	}
+	return &run.Name, nil
 }
 
 func orEmpty[T any](list []T) []T {

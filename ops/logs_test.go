@@ -127,14 +127,18 @@ func TestLogsOfOneTimeKeepTheirOrder(t *testing.T) {
 	}
 	require.NoError(t, TakeLogs(t.Context(), c, logs))
 	n := 0
-	require.NoError(t, EachLog(t.Context(), c, run, 7, func(page []*prefect.Log) error {
+	for pages := LogsOf(run); ; {
+		page, err := pages.Next(t.Context(), c, 7)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
 		for _, l := range page {
 			require.Equal(t, fmt.Sprint(n), l.Message)
 			require.Equal(t, run.Slot(), l.ID.Slot())
 			n++
 		}
-		return nil
-	}))
+	}
 	require.Equal(t, 50, n)
 }
 
