@@ -35,8 +35,8 @@ func NewHub(groups Groups) *Hub {
 	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{})}
 }
 
-// Observe takes in what an entry changed in a group, in the order of the entries,
-// after or just before queries can see it. The changes must stay as they are.
+// Observe takes in what an entry changed in a group, in the order of the entries
+// and when queries can see it. It copies what it keeps.
 func (h *Hub) Observe(group int, changes []store.Change) {
 	if h.subscribers.Load() == 0 {
 		return
@@ -49,10 +49,10 @@ func (h *Hub) Observe(group int, changes []store.Change) {
 		switch {
 		case c.Value == nil:
 		case c.Table == store.Events.Number():
-			h.events[group].add(store.Key(c.Key).Uint64At(0), &item[prefect.Event]{change: *c, table: store.Events})
+			h.events[group].add(store.Key(c.Key).Uint64At(0), newItem(store.Events, c))
 			found = true
 		case c.Table == store.Logs.Number():
-			h.logs.add(h.logs.end(), &item[prefect.Log]{change: *c, table: store.Logs})
+			h.logs.add(h.logs.end(), newItem(store.Logs, c))
 			found = true
 		}
 	}
@@ -137,6 +137,10 @@ type item[T any] struct {
 	once   sync.Once
 	row    *T
 	err    error
+}
+
+func newItem[T any](table *store.Table[T], c *store.Change) *item[T] {
+	return &item[T]{table: table, change: store.Change{Table: c.Table, Key: slices.Clone(c.Key), Value: slices.Clone(c.Value)}}
 }
 
 func (i *item[T]) get() (*T, error) {

@@ -155,6 +155,13 @@ func (t *Table[T]) Put(tx *Tx, row *T) {
 	tx.write(t, key, t.encode(row), t.rowEntries(nil, key, row, 0))
 }
 
+// Insert is Put for a row whose key is known to be new: it does not look for an old
+// one.
+func (t *Table[T]) Insert(tx *Tx, row *T) {
+	key := t.Key(row)
+	tx.replace(t, key, nil, t.encode(row), t.rowEntries(nil, key, row, 0))
+}
+
 // Delete removes a row and its index entries, if it exists.
 func (t *Table[T]) Delete(tx *Tx, key Key) { tx.write(t, key, nil, nil) }
 

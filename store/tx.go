@@ -113,11 +113,14 @@ func (o *overlay) rollback(to int) {
 // write puts a row in the batch with its index entries, or with a nil value
 // deletes it.
 func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
+	tx.replace(t, key, tx.get(bucketID{t.Number(), 0}, key), value, put)
+}
+
+// replace writes a row of which the old form is known.
+func (tx *Tx) replace(t AnyTable, key Key, old, value []byte, put []indexEntry) {
 	if tx.over == nil {
 		panic("store: write in a read transaction")
 	}
-	rows := bucketID{t.Number(), 0}
-	old := tx.get(rows, key)
 	if old == nil && value == nil {
 		return
 	}
@@ -135,7 +138,7 @@ func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
 	for _, e := range put {
 		tx.over.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
 	}
-	tx.over.set(rows, string(key), value)
+	tx.over.set(bucketID{t.Number(), 0}, string(key), value)
 }
 
 func orEmpty(v []byte) []byte {
