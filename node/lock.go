@@ -30,3 +30,5 @@ func lockFolder(path string) (*os.File, error) {
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
 func isNoFolder(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
+
+func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -13,7 +13,7 @@ type Status struct {
 // GroupStatus is what a node tells of its replica of a group.
 type GroupStatus struct {
 	Group   int    `json:"group"`
-	Kind    string `json:"kind"` // coordination or run
+	Kind    string `json:"kind"` // coordination or runs
 	Role    string `json:"role"` // leader, follower or candidate
 	Leader  string `json:"leader"`
 	Term    uint64 `json:"term"`
