@@ -34,6 +34,7 @@ func flowRunEvent(id, run, flow, follows prefect.ID, name, state string, occurre
 
 // taskRunEvents makes the three events of a task run, as a client sends them.
 func taskRunEvents(c *testCluster, run, flow prefect.ID, name string) (events []prefect.Event) {
+	c.now += prefect.Time(prefect.Millisecond) // as if they came one after the other
 	task, dynamic := c.NewID(), c.NewID()
 	follows, before := prefect.NoID, "null"
 	for i, state := range []string{"Pending", "Running", "Completed"} {
