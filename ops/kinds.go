@@ -9,6 +9,10 @@ import (
 func sendable() []Operation {
 	return []Operation{
 		&DeleteFlowRunsOf{},
+		&SweepFlowRun{},
+		&DetachFlowRun{},
+		&MirrorSubflowState{},
+		&InsertCachedState{},
 	}
 }
 
