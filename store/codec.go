@@ -41,6 +41,7 @@ type fieldCodec struct {
 	isZero func(p unsafe.Pointer) bool
 	encode func(b []byte, p unsafe.Pointer) []byte
 	decode func(v value, p unsafe.Pointer) error
+	clear  func(p unsafe.Pointer)
 }
 
 // value is one encoded field value.
@@ -67,7 +68,7 @@ func codecOf(t reflect.Type) *codec {
 			panic(fmt.Sprintf("store: %s.%s: bad row tag %q", t, f.Name, tag))
 		}
 		fc := fieldCodecOf(f.Type)
-		fc.num, fc.offset = num, f.Offset
+		fc.num, fc.offset, fc.clear = num, f.Offset, clearOf(f.Type)
 		c.fields = append(c.fields, fc)
 	}
 	sort.Slice(c.fields, func(i, j int) bool { return c.fields[i].num < c.fields[j].num })
@@ -121,7 +122,7 @@ func (c *codec) decode(data []byte, p unsafe.Pointer) error {
 		}
 		f := c.byNum[num]
 		if f.wire != byte(header&3) {
-			return fmt.Errorf("field %d has wire type %d", num, header&3)
+			return wrongWire(num, header)
 		}
 		if err := f.decode(v, unsafe.Add(p, f.offset)); err != nil {
 			return fmt.Errorf("field %d: %w", num, err)
@@ -131,6 +132,10 @@ func (c *codec) decode(data []byte, p unsafe.Pointer) error {
 }
 
 var errTruncated = fmt.Errorf("row is truncated")
+
+func wrongWire(num int, header uint64) error {
+	return fmt.Errorf("field %d has wire type %d", num, header&3)
+}
 
 // uvarint is binary.Uvarint with a fast path for one byte.
 func uvarint(b []byte) (uint64, int) {
@@ -174,8 +179,8 @@ func appendBytes[T string | []byte](b []byte, s T) []byte {
 	return append(b, s...)
 }
 
-// bytesSize is the length of what appendBytes appends.
-func bytesSize(s string) int { return (bits.Len(uint(len(s))|1)+6)/7 + len(s) }
+// bytesSize is the length of what appendBytes appends for so many bytes.
+func bytesSize(n int) int { return (bits.Len(uint(n)|1)+6)/7 + n }
 
 // alias is b as a text without a copy.
 func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
@@ -261,16 +266,50 @@ func fieldCodecOf(t reflect.Type) fieldCodec {
 		}
 		return sliceCodec(t)
 	case reflect.Map:
-		if t.Key().Kind() == reflect.String && t.Elem().Kind() == reflect.String {
-			return mapCodec()
+		switch {
+		case t.Key().Kind() != reflect.String:
+		case t.Elem().Kind() == reflect.String:
+			return mapCodec(alias)
+		case t.Elem().Kind() == reflect.Slice && t.Elem().Elem().Kind() == reflect.Uint8:
+			return mapCodec(func(b []byte) []byte { return b })
 		}
 	}
 	return jsonCodec(t)
 }
 
+// clearOf makes what sets a field to its zero value.
+func clearOf(t reflect.Type) func(p unsafe.Pointer) {
+	switch t.Kind() {
+	case reflect.String:
+		return func(p unsafe.Pointer) { *(*string)(p) = "" }
+	case reflect.Bool, reflect.Uint8:
+		return func(p unsafe.Pointer) { *(*uint8)(p) = 0 }
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
+		return func(p unsafe.Pointer) { *(*uint64)(p) = 0 }
+	case reflect.Pointer:
+		return func(p unsafe.Pointer) { *(*unsafe.Pointer)(p) = nil }
+	}
+	if t == idType {
+		return func(p unsafe.Pointer) { *(*prefect.ID)(p) = prefect.NoID }
+	}
+	return func(p unsafe.Pointer) { reflect.NewAt(t, p).Elem().SetZero() }
+}
+
 // pointerCodec stores the presence of a value apart from its being zero.
 func pointerCodec(t reflect.Type) fieldCodec {
 	inner := fieldCodecOf(t.Elem())
+	if t.Elem().Kind() == reflect.String {
+		return fieldCodec{
+			wire:   inner.wire,
+			isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
+			encode: func(b []byte, p unsafe.Pointer) []byte { return appendBytes(b, **(**string)(p)) },
+			decode: func(v value, p unsafe.Pointer) error {
+				s := alias(v.bytes)
+				*(**string)(p) = &s
+				return nil
+			},
+		}
+	}
 	return fieldCodec{
 		wire:   inner.wire,
 		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
@@ -344,18 +383,19 @@ func sliceCodec(t reflect.Type) fieldCodec {
 	}
 }
 
-// mapCodec stores a map of texts as sorted pairs.
-func mapCodec() fieldCodec {
+// mapCodec stores a map from texts to texts or to bytes as sorted pairs. A nil
+// map is unset.
+func mapCodec[V string | []byte](of func(b []byte) V) fieldCodec {
 	return fieldCodec{
 		wire:   wireBytes,
 		isZero: func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil },
 		encode: func(b []byte, p unsafe.Pointer) []byte {
-			m := *(*map[string]string)(p)
+			m := *(*map[string]V)(p)
 			var buf [16]string
 			names, size := buf[:0], 0
 			for name, value := range m {
 				names = append(names, name)
-				size += bytesSize(name) + bytesSize(value)
+				size += bytesSize(len(name)) + bytesSize(len(value))
 			}
 			slices.Sort(names)
 			b = binary.AppendUvarint(b, uint64(size))
@@ -365,7 +405,7 @@ func mapCodec() fieldCodec {
 			return b
 		},
 		decode: func(v value, p unsafe.Pointer) error {
-			m := map[string]string{}
+			m := map[string]V{}
 			for data := v.bytes; len(data) > 0; {
 				name, rest, err := readValue(data, wireBytes)
 				if err != nil {
@@ -375,10 +415,10 @@ func mapCodec() fieldCodec {
 				if err != nil {
 					return err
 				}
-				m[alias(name.bytes)] = alias(item.bytes)
+				m[alias(name.bytes)] = of(item.bytes)
 				data = rest
 			}
-			*(*map[string]string)(p) = m
+			*(*map[string]V)(p) = m
 			return nil
 		},
 	}

@@ -113,15 +113,6 @@ func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) [
 
 func (ix *Index[T]) bucket() bucketID { return bucketID{ix.table.num, ix.Number} }
 
-func (ix *Index[T]) entry(key, value []byte) Entry {
-	n := ix.table.keyLen
-	if ix.Unique {
-		return Entry{Key: key, Primary: value[:n:n], cover: value[n:]}
-	}
-	at := len(key) - n
-	return Entry{Key: key[:at:at], Primary: key[at:], cover: value}
-}
-
 // Find returns the row that a unique index holds under a key, or nil.
 func (ix *Index[T]) Find(tx *Tx, key Key) *T {
 	tx.visited++
@@ -129,7 +120,7 @@ func (ix *Index[T]) Find(tx *Tx, key Key) *T {
 	if primary == nil {
 		return nil
 	}
-	return ix.table.Get(tx, bytes.Clone(primary[:ix.table.keyLen]))
+	return ix.table.Get(tx, primary[:ix.table.keyLen:ix.table.keyLen])
 }
 
 // Has reports whether a unique index holds a key.
@@ -138,47 +129,25 @@ func (ix *Index[T]) Has(tx *Tx, key Key) bool {
 	return tx.get(ix.bucket(), key) != nil
 }
 
+// Scan walks ranges of the index, all in the same direction.
+func (ix *Index[T]) Scan(tx *Tx, ranges ...Range) *Scan {
+	s := tx.merge(ix.bucket(), ranges)
+	s.keyLen, s.kind = ix.table.keyLen, indexKeys
+	if ix.Unique {
+		s.kind = uniqueKeys
+	}
+	return s
+}
+
 // Entries yields the entries of a range.
 func (ix *Index[T]) Entries(tx *Tx, r Range) iter.Seq[Entry] {
-	return func(yield func(Entry) bool) {
-		for key, value := range tx.scan(ix.bucket(), r) {
-			if !yield(ix.entry(key, value)) {
-				return
-			}
-		}
-	}
+	return func(yield func(Entry) bool) { ix.Scan(tx, r).each(yield) }
 }
 
 // Merged yields the entries of several ranges in one order: that of their keys
 // without the first skip bytes. All ranges go the same way.
 func (ix *Index[T]) Merged(tx *Tx, skip int, ranges ...Range) iter.Seq[Entry] {
-	if len(ranges) == 1 {
-		return ix.Entries(tx, ranges[0])
-	}
-	return func(yield func(Entry) bool) {
-		var heads []*cursor
-		for _, r := range ranges {
-			if c := tx.cursor(ix.bucket(), r); c.next() {
-				heads = append(heads, c)
-			}
-		}
-		for len(heads) > 0 {
-			best := 0
-			for i := 1; i < len(heads); i++ {
-				order := bytes.Compare(heads[i].key[skip:], heads[best].key[skip:])
-				if order < 0 != heads[i].desc && order != 0 {
-					best = i
-				}
-			}
-			c := heads[best]
-			if !yield(ix.entry(c.key, c.value)) {
-				return
-			}
-			if !c.next() {
-				heads = append(heads[:best], heads[best+1:]...)
-			}
-		}
-	}
+	return func(yield func(Entry) bool) { ix.Scan(tx, ranges...).each(yield) }
 }
 
 // Rows yields the rows of a range in the order of the index.

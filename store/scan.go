@@ -40,6 +40,7 @@ type cursor struct {
 	tx         *Tx
 	low, high  Key
 	desc       bool
+	skip       int // length of the range's prefix
 	key, value []byte
 
 	file     *bbolt.Cursor
@@ -66,7 +67,7 @@ func (tx *Tx) first(id bucketID, r Range) Key {
 }
 
 func (tx *Tx) open(id bucketID, r Range, view func(*btree.Map[string, []byte]) *btree.Map[string, []byte]) *cursor {
-	c := &cursor{tx: tx, desc: r.Desc, overDone: true}
+	c := &cursor{tx: tx, desc: r.Desc, skip: len(r.Prefix), overDone: true}
 	c.low, c.high = r.bounds()
 	if b := tx.bucket(id); b != nil {
 		c.file = b.Cursor()
@@ -82,10 +83,20 @@ func (tx *Tx) open(id bucketID, r Range, view func(*btree.Map[string, []byte]) *
 
 // next moves to the next key and reports whether there is one.
 func (c *cursor) next() bool {
-	if !c.started {
+	switch {
+	case !c.started:
 		c.start()
-	} else {
+	case c.over == nil:
+		c.stepFile()
+	default:
 		c.step()
+	}
+	if c.over == nil { // the file alone, as in all queries
+		c.key, c.value = c.fk, c.fv
+		if c.fk != nil {
+			c.tx.visited++
+		}
+		return c.fk != nil
 	}
 	for {
 		fromOver := false

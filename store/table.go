@@ -104,21 +104,24 @@ func (t *Table[T]) encode(row *T) []byte {
 
 // decode reads a stored row; its texts alias data, or a copy that this made.
 func (t *Table[T]) decode(data []byte, row *T) error {
-	if len(data) == 0 {
-		return errTruncated
-	}
-	body := data[1:]
-	switch data[0] {
-	case formatPlain:
-	case formatCompressed:
-		var err error
-		if body, err = decompress(body); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("row format %d is not known to this version", data[0])
+	body, err := body(data)
+	if err != nil {
+		return err
 	}
 	return t.codec.decode(body, unsafe.Pointer(row))
+}
+
+// body is the fields of a stored row: a part of data, or a copy that this made.
+func body(data []byte) ([]byte, error) {
+	switch {
+	case len(data) == 0:
+		return nil, errTruncated
+	case data[0] == formatPlain:
+		return data[1:], nil
+	case data[0] == formatCompressed:
+		return decompress(data[1:])
+	}
+	return nil, fmt.Errorf("row format %d is not known to this version", data[0])
 }
 
 // must decodes a stored row that came from the file or the batch.
@@ -174,6 +177,14 @@ func (t *Table[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
 			}
 		}
 	}
+}
+
+// Scan walks ranges of the table, all in the same direction. Its entries carry
+// whole rows.
+func (t *Table[T]) Scan(tx *Tx, ranges ...Range) *Scan {
+	s := tx.merge(bucketID{t.num, 0}, ranges)
+	s.table, s.kind = t.name, rowKeys
+	return s
 }
 
 // Count is the number of rows in a range.
