@@ -74,13 +74,21 @@ func (s *socket) receiveWish(filter any) (backfill bool, err error) {
 		return false, closing(closeProtocol, "Invalid filter: 'filter'")
 	}
 	if problems := schema.Decode(w.Filter, nil, filter); len(problems) > 0 {
-		return false, closing(closeProtocol, "Invalid filter: "+problemText(problems[0]))
+		return false, s.drop("invalid filter: " + problemText(problems[0]))
 	}
 	switch string(w.Backfill) {
 	case "false", "null", "0", `""`, "[]", "{}":
 		return false, nil
 	}
 	return true, nil
+}
+
+// drop breaks the connection, as the reference does where its reason does not fit
+// into a close frame.
+func (s *socket) drop(reason string) error {
+	s.log.Warn("websocket dropped", "reason", reason)
+	s.cut()
+	return errBroken
 }
 
 // problemText is a problem in one line.
