@@ -50,6 +50,13 @@ func routes() []route {
 	return slices.Concat(
 		rootRoutes(),
 		adminRoutes(),
+		flowRoutes(),
+		flowRunRoutes(),
+		taskRunRoutes(),
+		flowReadRoutes(),
+		flowRunReadRoutes(),
+		taskRunReadRoutes(),
+		stateRoutes(),
 		logRoutes(),
 		eventRoutes(),
 		unbuiltRoutes(),

@@ -10,54 +10,8 @@ import (
 // yet. They answer 501, so that a client learns what it met.
 var unbuilt = []string{
 	// Flows
-	"POST /flows/",
-	"POST /flows/bulk_delete",
-	"POST /flows/count",
-	"POST /flows/filter",
-	"GET /flows/name/{name}",
-	"POST /flows/paginate",
-	"GET /flows/{id}",
-	"PATCH /flows/{id}",
-	"DELETE /flows/{id}",
 	// Flow runs
-	"POST /flow_runs/",
-	"POST /flow_runs/bulk_delete",
-	"POST /flow_runs/bulk_set_state",
-	"POST /flow_runs/count",
-	"POST /flow_runs/filter",
-	"POST /flow_runs/history",
-	"POST /flow_runs/lateness",
-	"POST /flow_runs/paginate",
-	"GET /flow_runs/{id}",
-	"PATCH /flow_runs/{id}",
-	"DELETE /flow_runs/{id}",
-	"GET /flow_runs/{id}/graph",
-	"GET /flow_runs/{id}/graph-v2",
-	"POST /flow_runs/{id}/input",
-	"POST /flow_runs/{id}/input/filter",
-	"GET /flow_runs/{id}/input/{key}",
-	"DELETE /flow_runs/{id}/input/{key}",
-	"PATCH /flow_runs/{id}/labels",
-	"POST /flow_runs/{id}/resume",
-	"POST /flow_runs/{id}/set_state",
 	// Task runs
-	"POST /task_runs/",
-	"POST /task_runs/count",
-	"POST /task_runs/filter",
-	"POST /task_runs/history",
-	"POST /task_runs/paginate",
-	"GET /task_runs/{id}",
-	"PATCH /task_runs/{id}",
-	"DELETE /task_runs/{id}",
-	"POST /task_runs/{id}/set_state",
-	// States of flow runs
-	"GET /flow_run_states/",
-	"GET /flow_run_states/{id}",
-	// States of task runs
-	"GET /task_run_states/",
-	"GET /task_run_states/{id}",
-	// Logs
-	// Events
 	// Deployments
 	"POST /deployments/",
 	"POST /deployments/bulk_delete",

@@ -17,6 +17,9 @@ type Backend interface {
 	// AskAll runs a query on several groups at once; answers come in the order of
 	// the groups.
 	AskAll(ctx context.Context, groups []int, q Query) ([]any, error)
+	// Settle returns when everything that a group has in its outbox is delivered,
+	// and what that caused in turn.
+	Settle(ctx context.Context, group int) error
 	// Groups is the layout of the cluster.
 	Groups() Groups
 	// Settings are those that operations obey.

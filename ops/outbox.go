@@ -20,45 +20,52 @@ func (c *Context) Send(group int, op Operation) error {
 	}
 	m := store.Message{Group: group, Kind: kind, Body: body, Sent: c.Now, Sequence: 1}
 	prefix := store.Key{}.Uint64(uint64(group))
-	sent := store.Outbox.Last(c.Tx, store.Range{Prefix: prefix})
 	if mark := store.OutboxMarks.Get(c.Tx, prefix); mark != nil {
 		m.Sequence = mark.Sequence + 1
 	}
-	if sent != nil && sent.Sequence >= m.Sequence {
-		m.Sequence = sent.Sequence + 1
+	if last := store.Outbox.LastKey(c.Tx, store.Range{Prefix: prefix}); last != nil {
+		m.Sequence = last.Uint64At(8) + 1
 	}
 	store.Outbox.Put(c.Tx, &m)
 	return nil
 }
 
-// Deliver runs a message in the group that it is for. Messages of one group
-// come in order; one that was taken before is skipped.
+// Deliver runs messages in the group that they are for. Those of one group come
+// in order; one that was taken before is skipped.
 type Deliver struct {
-	From    int
-	Message store.Message
+	From     int
+	Messages []store.Message
 }
 
-// Run takes the message. One that this group refuses counts as taken, because it
-// would be refused for ever; the refusal is the answer.
+// Run answers the refusals, one per message that had one. A message that this
+// group refuses counts as taken, because it would be refused for ever.
 func (d *Deliver) Run(c *Context) (any, error) {
-	key := store.Key{}.Uint64(uint64(d.From))
-	if mark := store.Inbox.Get(c.Tx, key); mark != nil && d.Message.Sequence <= mark.Sequence {
-		return nil, nil
+	inbox := store.Key{}.Uint64(uint64(d.From))
+	mark := store.Inbox.Get(c.Tx, inbox)
+	if mark == nil {
+		mark = &store.Received{Group: d.From}
 	}
-	op, err := newOperation(d.Message.Kind)
-	if err != nil {
-		return nil, err
+	var refusals []error
+	for _, m := range d.Messages {
+		if m.Sequence <= mark.Sequence {
+			continue
+		}
+		op, err := newOperation(m.Kind)
+		if err != nil {
+			return nil, err
+		}
+		if err := prefect.Unmarshal(m.Body, op); err != nil {
+			return nil, fmt.Errorf("decode %s: %w", m.Kind, err)
+		}
+		before := c.Tx.Savepoint()
+		if _, err := op.Run(c); err != nil {
+			c.Tx.Rollback(before)
+			refusals = append(refusals, fmt.Errorf("%s: %w", m.Kind, err))
+		}
+		mark.Sequence = m.Sequence
 	}
-	if err := prefect.Unmarshal(d.Message.Body, op); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", d.Message.Kind, err)
-	}
-	before := c.Tx.Savepoint()
-	_, refusal := op.Run(c)
-	if refusal != nil {
-		c.Tx.Rollback(before)
-	}
-	store.Inbox.Put(c.Tx, &store.Received{Group: d.From, Sequence: d.Message.Sequence})
-	return refusal, nil
+	store.Inbox.Put(c.Tx, mark)
+	return refusals, nil
 }
 
 // Delivered removes the messages for a group up to one that it has taken.

@@ -1,0 +1,270 @@
+package ops
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"prefectd/prefect"
+	"prefectd/store"
+)
+
+// CreateFlowRun makes a flow run in its initial state, or answers the one with
+// the same idempotency key unchanged.
+type CreateFlowRun struct {
+	ID        prefect.ID
+	Body      prefect.FlowRunCreate
+	Flow      FlowRef
+	CreatedBy *prefect.CreatedBy
+}
+
+// Run answers an Upserted[prefect.FlowRun].
+func (o *CreateFlowRun) Run(c *Context) (any, error) {
+	body := &o.Body
+	if body.IdempotencyKey != nil {
+		found := store.FlowRunsByIdempotencyKey.Find(c.Tx, store.Key{}.ID(body.FlowID).String(*body.IdempotencyKey))
+		if found != nil {
+			return Upserted[prefect.FlowRun]{Object: completeFlowRun(c.Tx, found, c.Now)}, nil
+		}
+	}
+	run := &prefect.FlowRun{
+		ID: o.ID, Created: c.Now, Updated: c.Now,
+		Name: c.runName(body.Name), FlowID: body.FlowID, DeploymentID: body.DeploymentID,
+		WorkQueueName: body.WorkQueueName, FlowVersion: body.FlowVersion,
+		Parameters: orObject(body.Parameters), Context: orObject(body.Context),
+		IdempotencyKey: body.IdempotencyKey, EmpiricalPolicy: body.EmpiricalPolicy, Tags: body.Tags,
+		Labels:          o.Flow.Labels.Merge(systemLabel("prefect.flow.id", body.FlowID), body.Labels),
+		ParentTaskRunID: body.ParentTaskRunID, InfrastructureDocumentID: body.InfrastructureDocumentID,
+		CreatedBy: o.CreatedBy, JobVariables: orObject(body.JobVariables),
+	}
+	state, err := initialFlowRunState(c, run, body.State, &o.Flow)
+	if err != nil {
+		return nil, err
+	}
+	run.State = state
+	run.Compute(c.Now)
+	return Upserted[prefect.FlowRun]{run, true}, nil
+}
+
+// runName is the name that was sent, or a random one.
+func (c *Context) runName(sent *string) string {
+	if sent != nil && *sent != "" {
+		return *sent
+	}
+	return prefect.RandomName(c.Rand.Uint64())
+}
+
+func orObject(v prefect.JSON) prefect.JSON {
+	if prefect.IsNull(v) {
+		return prefect.JSON(`{}`)
+	}
+	return v
+}
+
+// systemLabel is a label that the server sets: the id of an object above.
+func systemLabel(name string, id prefect.ID) prefect.Labels {
+	if id.IsNull() {
+		return nil
+	}
+	return prefect.Labels{name: prefect.JSON(`"` + id.String() + `"`)}
+}
+
+// NewFlowRun creates a flow run in the group where it belongs.
+func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *prefect.CreatedBy) (Upserted[prefect.FlowRun], error) {
+	var none Upserted[prefect.FlowRun]
+	flow, err := Ask[*FlowRef](ctx, b, Coordination, &ReadFlowRef{ID: body.FlowID})
+	if err != nil {
+		return none, err
+	}
+	if flow == nil {
+		return none, IntegrityConflict()
+	}
+	if body.WorkPoolName != nil {
+		return none, NotFound(`Work pool "` + *body.WorkPoolName + `" not found.`)
+	}
+	id := b.NewID()
+	switch {
+	case body.IdempotencyKey != nil:
+		id = id.WithSlot(idempotencySlot(body.FlowID, *body.IdempotencyKey))
+	case !body.ParentTaskRunID.IsNull():
+		// A subflow run lives with its parent, so that the parent's task run
+		// follows in the same entry.
+		_, parent, err := FindTaskRun(ctx, b, body.ParentTaskRunID)
+		if err != nil {
+			return none, err
+		}
+		if parent != nil && !parent.FlowRunID.IsNull() {
+			id = id.WithSlot(parent.FlowRunID.Slot())
+		}
+	}
+	return Do[Upserted[prefect.FlowRun]](ctx, b, b.Groups().Of(id),
+		&CreateFlowRun{ID: id, Body: body, Flow: *flow, CreatedBy: by})
+}
+
+// idempotencySlot puts all runs of a flow with one idempotency key in one slot,
+// so that one group can tell whether there is one.
+func idempotencySlot(flow prefect.ID, idempotencyKey string) byte {
+	sum := sha256.Sum256(append(flow[:], idempotencyKey...))
+	return sum[0]
+}
+
+// UpdateFlowRun changes what was sent of a flow run.
+type UpdateFlowRun struct {
+	ID     prefect.ID
+	Update prefect.FlowRunUpdate
+}
+
+// Run answers nothing; 404 for an unknown run.
+func (o *UpdateFlowRun) Run(c *Context) (any, error) {
+	run := flowRun(c.Tx, o.ID)
+	if run == nil {
+		return nil, NotFound("Flow run not found")
+	}
+	u := &o.Update
+	if u.JobVariables.Set {
+		if err := checkJobVariablesUpdate(run); err != nil {
+			return nil, err
+		}
+		run.JobVariables = u.JobVariables.Value
+	}
+	if u.Name.Set {
+		run.Name = c.runName(u.Name.Value)
+	}
+	if u.FlowVersion.Set {
+		run.FlowVersion = u.FlowVersion.Value
+	}
+	if u.Parameters.Set {
+		run.Parameters = orObject(u.Parameters.Value)
+	}
+	if u.EmpiricalPolicy.Set {
+		run.EmpiricalPolicy = u.EmpiricalPolicy.Value
+	}
+	if u.Tags.Set {
+		run.Tags = u.Tags.Value
+	}
+	if u.InfrastructurePID.Set {
+		run.InfrastructurePID = u.InfrastructurePID.Value
+	}
+	run.Updated = c.Now
+	store.FlowRuns.Put(c.Tx, run)
+	return nil, nil
+}
+
+// checkJobVariablesUpdate refuses job variables for a run that has left its
+// queue, or that has no deployment to take them.
+func checkJobVariablesUpdate(run *prefect.FlowRun) error {
+	if run.StateType != prefect.Scheduled {
+		return BadRequest("Job variables for a flow run in state " + run.StateType.String() + " cannot be updated")
+	}
+	return BadRequest("A deployment for the flow run could not be found")
+}
+
+// LabelFlowRun merges labels into those of a flow run.
+type LabelFlowRun struct {
+	ID     prefect.ID
+	Labels prefect.Labels
+}
+
+// Run answers nothing; 404 for an unknown run.
+func (o *LabelFlowRun) Run(c *Context) (any, error) {
+	run := flowRun(c.Tx, o.ID)
+	if run == nil {
+		return nil, NotFoundModel("Flow run with id " + o.ID.String() + " not found")
+	}
+	run.Labels, run.Updated = run.Labels.Merge(o.Labels), c.Now
+	store.FlowRuns.Put(c.Tx, run)
+	return nil, nil
+}
+
+// DeleteFlowRun removes a flow run with everything below it. What is too much
+// for one entry follows by messages of the group to itself.
+type DeleteFlowRun struct {
+	ID prefect.ID
+}
+
+// Run answers whether the run existed.
+func (o *DeleteFlowRun) Run(c *Context) (any, error) {
+	run := flowRun(c.Tx, o.ID)
+	if run == nil {
+		return false, nil
+	}
+	deleteStates(c.Tx, store.FlowRunStates, run.StateID)
+	store.FlowRuns.Delete(c.Tx, key(run.ID))
+	for in := range store.FlowRunInputsByKey.Rows(c.Tx, store.Range{Prefix: key(run.ID)}) {
+		store.FlowRunInputs.Delete(c.Tx, key(in.ID))
+	}
+	return true, (&SweepFlowRun{ID: o.ID}).sweep(c)
+}
+
+// sweepStep bounds the task runs and the logs that one entry removes.
+const sweepStep = 500
+
+// SweepFlowRun removes what a deleted flow run left, a step at a time.
+type SweepFlowRun struct {
+	ID prefect.ID
+}
+
+// Run answers nothing.
+func (o *SweepFlowRun) Run(c *Context) (any, error) { return nil, o.sweep(c) }
+
+func (o *SweepFlowRun) sweep(c *Context) error {
+	n := 0
+	for task := range store.TaskRunsByKey.Rows(c.Tx, store.Range{Prefix: key(o.ID)}) {
+		if n++; n > sweepStep {
+			return c.Send(c.Group, o)
+		}
+		if err := c.removeTaskRun(task); err != nil {
+			return err
+		}
+	}
+	if deleteLogsOf(c, o.ID, sweepStep) {
+		return c.Send(c.Group, o)
+	}
+	return nil
+}
+
+// RemoveFlowRun deletes a flow run and returns when everything below it is gone.
+func RemoveFlowRun(ctx context.Context, b Backend, id prefect.ID) error {
+	group := b.Groups().Of(id)
+	existed, err := Do[bool](ctx, b, group, &DeleteFlowRun{ID: id})
+	if err != nil {
+		return err
+	}
+	if !existed {
+		return NotFound("Flow run not found")
+	}
+	return b.Settle(ctx, group)
+}
+
+// DeleteFlowRunsOf removes the runs of a deleted flow, a step at a time.
+type DeleteFlowRunsOf struct {
+	FlowID prefect.ID
+}
+
+// Run answers nothing.
+func (o *DeleteFlowRunsOf) Run(c *Context) (any, error) {
+	n := 0
+	for e := range store.FlowRunsByFlow.Entries(c.Tx, store.Range{Prefix: key(o.FlowID)}) {
+		if n++; n > sweepStep/10 {
+			return nil, c.Send(c.Group, o)
+		}
+		if _, err := (&DeleteFlowRun{ID: e.Primary.IDAt(0)}).Run(c); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// deleteStates removes a run's chain of states, with the data they kept.
+func deleteStates(tx *store.Tx, table *store.Table[prefect.State], newest prefect.ID) {
+	for id := newest; !id.IsNull(); {
+		s := table.Get(tx, key(id))
+		if s == nil {
+			return
+		}
+		if !s.ResultArtifact.IsNull() {
+			store.Artifacts.Delete(tx, key(s.ResultArtifact))
+		}
+		table.Delete(tx, key(id))
+		id = s.Previous
+	}
+}
