@@ -423,11 +423,14 @@ func (db *DB) Meta(name string) (v []byte, err error) {
 // WriteTo copies the file as one consistent view; writes go on meanwhile.
 func (db *DB) WriteTo(w io.Writer) (n int64, err error) {
 	err = db.View(func(tx *Tx) error {
-		n, err = tx.file.WriteTo(w)
+		n, err = tx.WriteTo(w)
 		return err
 	})
 	return n, err
 }
+
+// WriteTo copies the whole file as this view sees it.
+func (tx *Tx) WriteTo(w io.Writer) (int64, error) { return tx.file.WriteTo(w) }
 
 // Sync brings everything that was committed to the disk; see Options.NoSync.
 func (db *DB) Sync() error {

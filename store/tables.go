@@ -13,6 +13,7 @@ var State = Schema{
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
+	Operations,
 }
 
 // idLen is the length of an id as a key.
