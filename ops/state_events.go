@@ -17,12 +17,13 @@ var emitFlowRunState = rule{
 	},
 }
 
-// eventState is a state as an event tells it.
+// eventState is a state as an event tells it. The order of the fields, here and in
+// the payload, is the one that rows of events are best compressed with.
 type eventState struct {
-	Message         string `json:"message,omitzero"`
-	Name            string `json:"name"`
-	PauseReschedule string `json:"pause_reschedule,omitzero"`
 	Type            string `json:"type"`
+	Name            string `json:"name"`
+	Message         string `json:"message,omitzero"`
+	PauseReschedule string `json:"pause_reschedule,omitzero"`
 }
 
 func eventStateOf(s *prefect.State) *eventState {
@@ -63,10 +64,10 @@ func (t *transition) emitState() error {
 		To   prefect.StateType `json:"to"`
 	}
 	payload, err := prefect.Marshal(struct {
-		Initial   *eventState `json:"initial_state"`
 		Intended  pair        `json:"intended"`
+		Initial   *eventState `json:"initial_state"`
 		Validated *eventState `json:"validated_state"`
-	}{eventStateOf(t.initial), pair{t.from, t.to}, eventStateOf(t.proposed)})
+	}{pair{t.from, t.to}, eventStateOf(t.initial), eventStateOf(t.proposed)})
 	if err != nil {
 		return err
 	}
