@@ -59,6 +59,7 @@ func routes() []route {
 		stateRoutes(),
 		logRoutes(),
 		eventRoutes(),
+		uiRoutes(),
 		unbuiltRoutes(),
 	)
 }

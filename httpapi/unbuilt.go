@@ -159,7 +159,6 @@ var unbuilt = []string{
 	// UI: task runs
 	"POST /ui/task_runs/count",
 	"POST /ui/task_runs/dashboard/counts",
-	"GET /ui/task_runs/{id}",
 	// UI: schemas
 	"POST /ui/schemas/validate",
 }

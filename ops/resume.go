@@ -35,6 +35,7 @@ func (o *ResumeFlowRun) Run(c *Context) (any, error) {
 		next = &prefect.State{Type: prefect.Scheduled, Name: "Resuming"}
 		next.Details.ScheduledTime = c.Now
 	}
+	next.Details.Deferred = new(bool)
 	outcome, err := c.orchestrateFlowRun(run, c.identify(next, run.ID), coreFlowPolicy, o.Flow)
 	if err != nil {
 		return nil, err
