@@ -66,7 +66,10 @@ func (s *snapshots) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	}
 	reader, writer := io.Pipe()
 	// The reader owns this goroutine: it ends when the copy is read or closed.
-	go func() { writer.CloseWithError(fsm.Stream(s.db, writer)) }()
+	go func() {
+		_, err := fsm.Stream(s.db, writer)
+		writer.CloseWithError(err)
+	}()
 	return list[0], reader, nil
 }
 

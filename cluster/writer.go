@@ -142,10 +142,13 @@ func (g *Group) commit(waiting []*pending) {
 // evaluate runs operations in turn, each on the writes of those before it, until
 // the entry is full. It answers how many it ran.
 func (g *Group) evaluate(waiting []*pending) (entry *fsm.Entry, n int, err error) {
-	entry = &fsm.Entry{Base: g.fsm.Base()}
+	entry = &fsm.Entry{}
 	batch, err := g.db.Batch()
 	if err != nil {
 		return entry, len(waiting), err
+	}
+	if entry.Base, err = fsm.Base(batch.Tx()); err != nil {
+		return entry, len(waiting), errors.Join(err, batch.Close())
 	}
 	for n < len(waiting) && batch.Size() < batchBytes {
 		g.run(batch, waiting[n])

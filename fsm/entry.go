@@ -24,23 +24,28 @@ type Entry struct {
 // preceded by its length plus one; 0 is a deletion.
 const (
 	entryVersion   = 1
-	flagCompressed = 1
-	// compressFrom is the size from which a body is worth compressing; rows of
-	// events are compressed already.
-	compressFrom = 4 << 10
+	flagCompressed = 1 // the body is a zstd frame
+	// compressFrom is the size from which a body is worth compressing: below, an
+	// entry fills few pages of the log either way.
+	compressFrom = 16 << 10
 	// maxEntry bounds what a damaged entry can make the decoder allocate.
 	maxEntry = 256 << 20
+	// minChange is the least that a change takes: table, length of key, value.
+	minChange = 3
 )
 
 var errEntry = errors.New("log entry is damaged")
 
+// coders are shared by all groups, and made when first needed: a small server
+// may never write an entry that is compressed.
 type coders struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
 }
 
 var theCoders = sync.OnceValue(func() coders {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+		zstd.WithWindowSize(1<<20))
 	if err != nil {
 		panic(err) // the options are constant
 	}
@@ -53,9 +58,9 @@ var theCoders = sync.OnceValue(func() coders {
 
 // Encode is the log form of the entry.
 func (e *Entry) Encode() []byte {
-	size := 32
-	for _, c := range e.Changes {
-		size += 16 + len(c.Key) + len(c.Value)
+	size := 2 + 2*binary.MaxVarintLen64
+	for i := range e.Changes {
+		size += 1 + 2*binary.MaxVarintLen32 + len(e.Changes[i].Key) + len(e.Changes[i].Value)
 	}
 	b := append(make([]byte, 0, size), entryVersion, 0)
 	b = binary.AppendUvarint(b, e.Base)
@@ -94,35 +99,39 @@ func Decode(data []byte) (*Entry, error) {
 			return nil, fmt.Errorf("%w: %w", errEntry, err)
 		}
 	default:
-		return nil, fmt.Errorf("log entry has flags %#x, which this program does not know", data[1])
+		return nil, fmt.Errorf("log entry has flags %#x, which this program does not know: start the version that wrote it", data[1])
 	}
 	r := reader{data: body}
 	e := &Entry{Base: r.uvarint()}
 	n := r.uvarint()
-	for i := uint64(0); i < n && r.err == nil; i++ {
-		c := store.Change{Table: r.byte()}
+	if n > uint64(len(r.data)/minChange) {
+		return nil, errEntry
+	}
+	e.Changes = make([]store.Change, n)
+	for i := range e.Changes {
+		c := &e.Changes[i]
+		c.Table = r.byte()
 		c.Key = r.bytes(r.uvarint())
 		if size := r.uvarint(); size > 0 {
 			c.Value = r.bytes(size - 1)
 		}
-		e.Changes = append(e.Changes, c)
 	}
-	if r.err == nil && len(r.data) > 0 {
-		r.err = errEntry
+	if r.failed || len(r.data) > 0 {
+		return nil, errEntry
 	}
-	return e, r.err
+	return e, nil
 }
 
-// reader takes an entry's body apart; after an error it gives zeros.
+// reader takes an entry's body apart; once it failed it gives zeros.
 type reader struct {
-	data []byte
-	err  error
+	data   []byte
+	failed bool
 }
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.data)
 	if n <= 0 {
-		r.data, r.err = nil, errEntry
+		r.data, r.failed = nil, true
 		return 0
 	}
 	r.data = r.data[n:]
@@ -138,7 +147,7 @@ func (r *reader) byte() byte {
 
 func (r *reader) bytes(n uint64) []byte {
 	if n > uint64(len(r.data)) {
-		r.data, r.err = nil, errEntry
+		r.data, r.failed = nil, true
 		return nil
 	}
 	b := r.data[:n:n]

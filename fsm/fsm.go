@@ -1,46 +1,43 @@
 package fsm
 
 import (
-	"encoding/binary"
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
-	"github.com/klauspost/compress/zstd"
 
 	"prefectd/store"
 )
 
-// Names of what the state machine keeps in the state file besides the tables.
-const (
-	metaApplied       = "applied"       // index, term, index of the last data entry
-	metaConfiguration = "configuration" // the newest membership
-)
-
 // FSM applies the entries of one group to its state file.
 type FSM struct {
-	db       *store.DB
-	observe  func([]store.Change) // told what each entry changed, once it is in the file
-	fatal    func(error)          // told of an error after which nothing can be applied
-	applied  atomic.Uint64
-	lastData atomic.Uint64
-	broken   error // only Apply uses it
+	db      *store.DB
+	observe func([]store.Change)
+	fatal   func(error)
+
+	mu      sync.Mutex    // one change of the state file at a time
+	state   State         // as in the file, without the configuration
+	broken  error         // why nothing can be applied any more
+	applied atomic.Uint64 // state.Index, for those who only look
+
+	waiting sync.Mutex
+	moved   chan struct{} // closed when applied changes; nil while nobody waits
 }
 
-var (
-	_ raft.BatchingFSM        = (*FSM)(nil)
-	_ raft.ConfigurationStore = (*FSM)(nil)
-)
+var _ raft.BatchingFSM = (*FSM)(nil)
 
 // Refused is the answer of an entry that was evaluated on an older state than
 // the one it met: nothing of it was applied, and it is to be evaluated again.
 type Refused struct{}
 
-// New puts a state machine over a state file. It calls observe for every entry
-// that changed rows, and fatal once if an entry cannot be applied.
+// New puts a state machine over a state file.
+//
+// It calls observe, in order, with the rows of every entry that it took, once
+// they are in the file, and with nil when it took another file's state. observe
+// runs between two entries, so it must return soon, and copy what it keeps. It
+// calls fatal once, if an entry cannot be applied; no other one is then.
 func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, error) {
 	f := &FSM{db: db, observe: observe, fatal: fatal}
 	return f, f.load()
@@ -48,22 +45,50 @@ func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, e
 
 // load reads how far the state file is.
 func (f *FSM) load() error {
-	v, err := f.db.Meta(metaApplied)
-	if err != nil {
-		return err
-	}
-	if len(v) == 24 {
-		f.applied.Store(binary.BigEndian.Uint64(v))
-		f.lastData.Store(binary.BigEndian.Uint64(v[16:]))
-	}
-	return nil
+	return f.db.View(func(tx *store.Tx) (err error) {
+		if f.state, err = StateOf(tx); err != nil {
+			return fmt.Errorf("state file %s: %w", f.db.Path(), err)
+		}
+		f.publish()
+		return nil
+	})
 }
 
-// Applied is the index of the last entry in the state file.
+// publish tells how far the state file is, those who wait for it first.
+func (f *FSM) publish() {
+	f.applied.Store(f.state.Index)
+	f.waiting.Lock()
+	defer f.waiting.Unlock()
+	if f.moved != nil {
+		close(f.moved)
+		f.moved = nil
+	}
+}
+
+// Applied is the index of the last entry in the state file. Raft's own entries,
+// which change nothing, may lie behind it.
 func (f *FSM) Applied() uint64 { return f.applied.Load() }
 
-// Base is the index of the last data entry in the state file.
-func (f *FSM) Base() uint64 { return f.lastData.Load() }
+// WaitApplied returns when the state file holds the entry with an index.
+func (f *FSM) WaitApplied(ctx context.Context, index uint64) error {
+	for {
+		f.waiting.Lock()
+		if f.Applied() >= index {
+			f.waiting.Unlock()
+			return nil
+		}
+		if f.moved == nil {
+			f.moved = make(chan struct{})
+		}
+		moved := f.moved
+		f.waiting.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 // Apply applies one entry.
 func (f *FSM) Apply(log *raft.Log) any { return f.ApplyBatch([]*raft.Log{log})[0] }
@@ -72,11 +97,10 @@ func (f *FSM) Apply(log *raft.Log) any { return f.ApplyBatch([]*raft.Log{log})[0
 // entry answers nil, Refused or, when the group cannot go on, an error.
 func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	answers := make([]any, len(logs))
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.broken == nil {
-		f.broken = f.applyBatch(logs, answers)
-		if f.broken != nil {
-			f.fatal(f.broken)
-		}
+		f.fail(f.applyBatch(logs, answers))
 	}
 	if f.broken != nil {
 		for i := range answers {
@@ -86,120 +110,101 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
+// fail notes the error after which nothing can be applied, if it is one.
+func (f *FSM) fail(err error) {
+	if f.broken = err; err != nil {
+		f.fatal(err)
+	}
+}
+
+// batch is what a run of entries does to the state file.
+type batch struct {
+	state         State
+	taken         []*Entry
+	configuration []byte // the newest in the batch, if any
+}
+
 func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
-	applied, lastData, term := f.applied.Load(), f.lastData.Load(), uint64(0)
-	var configuration []byte
-	var taken []*Entry
+	b := batch{state: f.state}
 	for i, log := range logs {
-		if log.Index <= applied {
+		if log.Index <= b.state.Index {
 			continue // the state file has it from before a restart
 		}
-		applied, term = log.Index, log.Term
-		switch log.Type {
-		case raft.LogConfiguration:
-			configuration = log.Data
-		case raft.LogCommand:
-			e, err := Decode(log.Data)
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", log.Index, err)
-			}
-			if e.Base != lastData {
-				answers[i] = Refused{}
-				continue
-			}
-			lastData = log.Index
-			taken = append(taken, e)
+		refused, err := b.add(log)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", log.Index, err)
+		}
+		if refused {
+			answers[i] = Refused{}
 		}
 	}
-	if applied == f.applied.Load() {
+	if b.state.Index == f.state.Index {
 		return nil
 	}
-	err := f.db.Update(func(w *store.Writer) error {
-		for _, e := range taken {
-			if err := w.Apply(e.Changes); err != nil {
-				return err
-			}
-		}
-		if configuration != nil {
-			if err := w.SetMeta(metaConfiguration, configuration); err != nil {
-				return err
-			}
-		}
-		mark := binary.BigEndian.AppendUint64(nil, applied)
-		mark = binary.BigEndian.AppendUint64(mark, term)
-		return w.SetMeta(metaApplied, binary.BigEndian.AppendUint64(mark, lastData))
-	})
-	if err != nil {
-		return fmt.Errorf("apply up to entry %d: %w", applied, err)
+	if err := f.db.Update(b.write); err != nil {
+		return fmt.Errorf("state file %s: apply up to entry %d: %w", f.db.Path(), b.state.Index, err)
 	}
-	f.applied.Store(applied)
-	f.lastData.Store(lastData)
-	for _, e := range taken {
-		f.observe(e.Changes)
+	f.state = b.state
+	f.publish()
+	if f.observe != nil {
+		for _, e := range b.taken {
+			f.observe(e.Changes)
+		}
 	}
 	return nil
 }
 
-// StoreConfiguration is called by raft for each change of membership; the state
-// file takes it with the entry itself.
-func (f *FSM) StoreConfiguration(uint64, raft.Configuration) {}
-
-// Snapshot marks the state file itself, which is synced with every entry: a
-// snapshot store over it has nothing to copy (see Stream for what a follower is
-// sent).
-func (f *FSM) Snapshot() (raft.FSMSnapshot, error) { return snapshot{}, nil }
-
-type snapshot struct{}
-
-// Persist completes the note of the snapshot.
-func (snapshot) Persist(sink raft.SnapshotSink) error { return sink.Close() }
-
-// Release has nothing to let go of.
-func (snapshot) Release() {}
-
-// Stream writes a consistent, compressed copy of a state file.
-func Stream(db *store.DB, w io.Writer) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
+// add takes the next entry into the batch.
+func (b *batch) add(log *raft.Log) (refused bool, err error) {
+	switch log.Type {
+	case raft.LogConfiguration:
+		b.configuration = configurationMark(log)
+	case raft.LogCommand:
+		e, err := Decode(log.Data)
+		if err != nil {
+			return false, err
+		}
+		if refused = e.Base != b.state.Base; !refused {
+			b.state.Base = log.Index
+			b.taken = append(b.taken, e)
+		}
 	}
-	if _, err := db.WriteTo(z); err != nil {
-		return errors.Join(fmt.Errorf("stream state file: %w", err), z.Close())
-	}
-	return z.Close()
+	b.state.Index, b.state.Term = log.Index, log.Term
+	return refused, nil
 }
 
-// Restore replaces the state file by one that Stream wrote, once it is complete
-// and verified.
-func (f *FSM) Restore(from io.ReadCloser) (err error) {
-	defer func() { err = errors.Join(err, from.Close()) }()
-	path := f.db.Path() + ".restore"
-	defer os.Remove(path) // gone already if the file took its place
-	if err := receive(path, from); err != nil {
-		return fmt.Errorf("restore: %w", err)
+func (b *batch) write(w *store.Writer) error {
+	for _, e := range b.taken {
+		if err := w.Apply(e.Changes); err != nil {
+			return err
+		}
 	}
-	if err := store.Verify(path); err != nil {
-		return fmt.Errorf("restore: %w", err)
+	if b.configuration != nil {
+		if err := w.SetMeta(metaConfiguration, b.configuration); err != nil {
+			return err
+		}
 	}
-	if err := f.db.Replace(path); err != nil {
-		return err
-	}
-	return f.load()
+	return w.SetMeta(metaApplied, b.state.mark())
 }
 
-func receive(path string, from io.Reader) (err error) {
-	z, err := zstd.NewReader(from)
-	if err != nil {
-		return err
+// Advance notes that every entry up to an index has passed the state machine,
+// also those of Raft itself, which it is not shown; and it brings the state file
+// to the disk. The log may then be cut there.
+func (f *FSM) Advance(index, term uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return f.broken
 	}
-	defer z.Close()
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	if index > f.state.Index {
+		next := f.state
+		next.Index, next.Term = index, term
+		err := f.db.Update(func(w *store.Writer) error { return w.SetMeta(metaApplied, next.mark()) })
+		if err != nil {
+			return fmt.Errorf("state file %s: %w", f.db.Path(), err)
+		}
+		f.state = next
+		f.publish()
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := io.Copy(file, z); err != nil {
-		return err
-	}
-	return file.Sync()
+	return f.db.Sync()
 }

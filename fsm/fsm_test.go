@@ -2,40 +2,67 @@ package fsm
 
 import (
 	"bytes"
-	"encoding/hex"
+	"context"
+	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
-	"prefectd/prefect"
 	"prefectd/store"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// item is the row of a table that only tests know.
 type item struct {
-	ID    prefect.ID `row:"1"`
-	Count int        `row:"2"`
+	Number uint64 `row:"1"`
+	Count  uint64 `row:"2"`
 }
 
-var items = store.NewTable("items", 1, 16, func(i *item, k store.Key) store.Key { return k.ID(i.ID) })
+var (
+	itemsByCount = &store.Index[item]{
+		Number: 1, Version: 1,
+		Keys: func(i *item, k store.Key, add func(store.Key)) { add(k.Uint64(i.Count)) },
+	}
+	items = store.NewTable("items", 1, 8,
+		func(i *item, k store.Key) store.Key { return k.Uint64(i.Number) }, itemsByCount)
+	schema = store.Schema{items}
+)
 
-func newFSM(t *testing.T) (*FSM, *store.DB) {
-	db, err := store.Open(filepath.Join(t.TempDir(), "state.db"), store.Schema{items}, store.Options{NoSync: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { db.Close() })
-	f, err := New(db, func([]store.Change) {}, func(err error) { t.Log(err) })
-	require.NoError(t, err)
-	return f, db
+// machine is a state machine with what it told.
+type machine struct {
+	*FSM
+	db       *store.DB
+	observed [][]store.Change
+	fatal    []error
 }
 
-// changes are those of a batch that sets the count of an item.
-func changes(t *testing.T, db *store.DB, id byte, n int) []store.Change {
-	b, err := db.Batch()
+func openMachine(t require.TestingT, path string) *machine {
+	db, err := store.Open(path, schema, store.Options{NoSync: true})
 	require.NoError(t, err)
-	items.Put(b.Tx(), &item{ID: prefect.ID{id}, Count: n})
+	m := &machine{db: db}
+	m.FSM, err = New(db,
+		func(c []store.Change) { m.observed = append(m.observed, c) },
+		func(err error) { m.fatal = append(m.fatal, err) })
+	require.NoError(t, err)
+	return m
+}
+
+func newMachine(t *testing.T) *machine {
+	m := openMachine(t, filepath.Join(t.TempDir(), "state.db"))
+	t.Cleanup(func() { m.db.Close() })
+	return m
+}
+
+// set are the changes of a batch that sets the count of an item.
+func (m *machine) set(t require.TestingT, number, count uint64) []store.Change {
+	b, err := m.db.Batch()
+	require.NoError(t, err)
+	items.Put(b.Tx(), &item{Number: number, Count: count})
 	c := b.Changes()
 	require.NoError(t, b.Close())
 	return c
@@ -45,95 +72,163 @@ func entry(index, base uint64, c []store.Change) *raft.Log {
 	return &raft.Log{Index: index, Term: 1, Type: raft.LogCommand, Data: (&Entry{Base: base, Changes: c}).Encode()}
 }
 
-func TestEntryRoundTrip(t *testing.T) {
-	for _, value := range [][]byte{nil, {}, []byte("x"), bytes.Repeat([]byte("long "), 5000)} {
-		e := &Entry{Base: 7, Changes: []store.Change{{Table: 3, Key: []byte("key"), Value: value}}}
-		got, err := Decode(e.Encode())
-		require.NoError(t, err)
-		require.Equal(t, e, got)
-	}
-}
-
-// The golden file is version 1 of the format: it must be readable for ever.
-func TestGoldenEntry(t *testing.T) {
-	e := &Entry{Base: 300, Changes: []store.Change{{Table: 2, Key: []byte{1, 2}, Value: []byte("row")}, {Table: 9, Key: []byte{3}}}}
-	text, err := os.ReadFile("testdata/entry-v1.hex")
-	require.NoError(t, err)
-	golden, err := hex.DecodeString(string(bytes.TrimSpace(text)))
-	require.NoError(t, err)
-	require.Equal(t, golden, e.Encode())
-	got, err := Decode(golden)
-	require.NoError(t, err)
-	require.Equal(t, e, got)
-}
-
-func TestUnknownEntriesStop(t *testing.T) {
-	_, err := Decode([]byte{9, 0, 0})
-	require.ErrorContains(t, err, "version 9")
-	_, err = Decode([]byte{1, 0x80, 0})
-	require.ErrorContains(t, err, "flags")
-}
-
-func FuzzDecode(f *testing.F) {
-	f.Add((&Entry{Base: 1, Changes: []store.Change{{Table: 1, Key: []byte("k"), Value: []byte("v")}}}).Encode())
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if e, err := Decode(data); err == nil {
-			again, err := Decode(e.Encode())
-			require.NoError(t, err)
-			require.Equal(t, e.Base, again.Base)
-			require.Len(t, again.Changes, len(e.Changes))
+func (m *machine) count(t *testing.T, number uint64) (n uint64) {
+	require.NoError(t, m.db.View(func(tx *store.Tx) error {
+		if row := items.Get(tx, store.Key{}.Uint64(number)); row != nil {
+			n = row.Count
 		}
-	})
+		return nil
+	}))
+	return n
+}
+
+func (m *machine) stored(t require.TestingT) (s State) {
+	require.NoError(t, m.db.View(func(tx *store.Tx) (err error) {
+		s, err = StateOf(tx)
+		return err
+	}))
+	return s
 }
 
 func TestEntriesOnOldStateAreRefused(t *testing.T) {
-	f, db := newFSM(t)
-	answers := f.ApplyBatch([]*raft.Log{
-		entry(2, 0, changes(t, db, 1, 10)),
-		entry(3, 0, changes(t, db, 1, 20)), // evaluated before entry 2 was there
-		entry(4, 2, changes(t, db, 2, 30)),
+	m := newMachine(t)
+	first, third := m.set(t, 1, 10), m.set(t, 2, 30)
+	answers := m.ApplyBatch([]*raft.Log{
+		entry(2, 0, first),
+		entry(3, 0, m.set(t, 1, 20)), // evaluated before entry 2 was there
+		entry(4, 2, third),
 	})
 	require.Equal(t, []any{nil, Refused{}, nil}, answers)
-	require.Equal(t, uint64(4), f.Applied())
-	require.NoError(t, db.View(func(tx *store.Tx) error {
-		require.Equal(t, 10, items.Get(tx, store.Key{}.ID(prefect.ID{1})).Count)
-		require.Equal(t, 30, items.Get(tx, store.Key{}.ID(prefect.ID{2})).Count)
-		return nil
-	}))
+	require.Equal(t, State{Index: 4, Term: 1, Base: 4}, m.stored(t))
+	require.Equal(t, uint64(10), m.count(t, 1))
+	require.Equal(t, uint64(30), m.count(t, 2))
+	require.Equal(t, [][]store.Change{first, third}, m.observed)
+
+	require.Equal(t, Refused{}, m.Apply(entry(5, 2, m.set(t, 1, 1))))
+	require.Equal(t, State{Index: 5, Term: 1, Base: 4}, m.stored(t), "a refused entry counts as applied")
 }
 
 func TestEntriesAreAppliedOnce(t *testing.T) {
-	f, db := newFSM(t)
-	first := entry(2, 0, changes(t, db, 1, 10))
-	f.Apply(first)
-	f.Apply(entry(3, 2, changes(t, db, 1, 20)))
-	again, err := New(db, func([]store.Change) { t.Error("applied twice") }, func(error) {})
-	require.NoError(t, err)
-	require.Equal(t, uint64(3), again.Base())
-	require.Nil(t, again.Apply(first))
+	m := newMachine(t)
+	first := entry(2, 0, m.set(t, 1, 10))
+	m.Apply(first)
+	m.Apply(entry(3, 2, m.set(t, 1, 20)))
+	require.NoError(t, m.db.Close())
+
+	m = openMachine(t, m.db.Path())
+	defer m.db.Close()
+	require.Equal(t, uint64(3), m.Applied())
+	require.Nil(t, m.Apply(first))
+	require.Empty(t, m.observed)
+	require.Equal(t, uint64(20), m.count(t, 1))
 }
 
-func TestDamageStopsTheGroup(t *testing.T) {
-	f, db := newFSM(t)
-	require.Error(t, f.Apply(&raft.Log{Index: 2, Type: raft.LogCommand, Data: []byte{1, 0}}).(error))
-	require.Error(t, f.Apply(entry(3, 0, changes(t, db, 1, 1))).(error), "nothing is applied after a gap")
-	require.Zero(t, f.Applied())
+func TestMembershipIsStoredWithItsEntry(t *testing.T) {
+	m := newMachine(t)
+	one := raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}}}
+	two := raft.Configuration{Servers: append(one.Servers, raft.Server{ID: "b", Address: "b"})}
+	require.Equal(t, []any{nil, nil, nil}, m.ApplyBatch([]*raft.Log{
+		{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(one)},
+		entry(2, 0, m.set(t, 1, 1)),
+		{Index: 3, Term: 2, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(two)},
+	}))
+	require.Equal(t, State{Index: 3, Term: 2, Base: 2, Configuration: two, ConfigurationIndex: 3}, m.stored(t))
+}
+
+func TestAnEntryThatCannotBeAppliedStopsTheGroup(t *testing.T) {
+	for name, bad := range map[string][]byte{
+		"damaged":       {1, 0},
+		"newer version": {2, 0, 0, 0},
+		"unknown table": (&Entry{Base: 2, Changes: []store.Change{{Table: 99, Key: []byte("k")}}}).Encode(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			answers := m.ApplyBatch([]*raft.Log{
+				entry(2, 0, m.set(t, 1, 1)),
+				{Index: 3, Type: raft.LogCommand, Data: bad},
+			})
+			for _, a := range answers {
+				require.Error(t, a.(error), "all or nothing")
+			}
+			require.Len(t, m.fatal, 1)
+			require.Error(t, m.Apply(entry(4, 0, m.set(t, 1, 1))).(error), "nothing is applied after a gap")
+			require.Len(t, m.fatal, 1)
+			require.Zero(t, m.stored(t))
+			require.Empty(t, m.observed)
+			require.Error(t, m.Advance(9, 9), "the log must not be cut")
+		})
+	}
+}
+
+func TestAFileThatFailsStopsTheGroup(t *testing.T) {
+	m := newMachine(t)
+	log := entry(2, 0, m.set(t, 1, 1))
+	require.NoError(t, m.db.Close())
+	require.Error(t, m.Apply(log).(error))
+	require.Len(t, m.fatal, 1)
+	require.ErrorContains(t, m.fatal[0], m.db.Path())
+}
+
+func TestAdvanceNeverGoesBack(t *testing.T) {
+	m := newMachine(t)
+	m.Apply(entry(2, 0, m.set(t, 1, 1)))
+	require.NoError(t, m.Advance(7, 3)) // Raft's own entries up to here
+	require.Equal(t, State{Index: 7, Term: 3, Base: 2}, m.stored(t))
+	require.NoError(t, m.Advance(5, 2))
+	require.Equal(t, State{Index: 7, Term: 3, Base: 2}, m.stored(t))
+	require.Nil(t, m.Apply(entry(8, 2, m.set(t, 1, 2))), "Raft's entries are no data")
+}
+
+func TestWaitApplied(t *testing.T) {
+	m := newMachine(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	go func() { waited <- m.WaitApplied(ctx, 3) }()
+	m.Apply(entry(2, 0, m.set(t, 1, 1)))
+	m.Apply(entry(3, 2, m.set(t, 1, 2)))
+	require.NoError(t, <-waited)
+	go func() { waited <- m.WaitApplied(ctx, 4) }()
+	cancel()
+	require.ErrorIs(t, <-waited, context.Canceled)
 }
 
 func TestRestoreTakesTheStreamedState(t *testing.T) {
-	from, fromDB := newFSM(t)
-	from.Apply(entry(5, 0, changes(t, fromDB, 1, 10)))
+	from := newMachine(t)
+	from.Apply(entry(5, 0, from.set(t, 1, 10)))
 	var stream bytes.Buffer
-	require.NoError(t, Stream(fromDB, &stream))
+	state, err := Stream(from.db, &stream)
+	require.NoError(t, err)
+	require.Equal(t, from.stored(t), state)
 	whole := stream.Bytes()
 
-	to, toDB := newFSM(t)
-	require.Error(t, to.Restore(io.NopCloser(bytes.NewReader(whole[:len(whole)/2]))))
-	require.Zero(t, to.Applied(), "a torn stream changes nothing")
+	to := newMachine(t)
+	to.Apply(entry(2, 0, to.set(t, 7, 7)))
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)/2] ^= 1
+	for name, bad := range map[string][]byte{
+		"torn": whole[:len(whole)/2], "without its end": whole[:len(whole)-1], "damaged": flipped, "empty": nil, "nonsense": []byte("nonsense"),
+	} {
+		require.Error(t, to.Restore(io.NopCloser(bytes.NewReader(bad))), name)
+		require.Equal(t, uint64(7), to.count(t, 7), name)
+		require.Empty(t, to.fatal, "the old state is good")
+	}
+
 	require.NoError(t, to.Restore(io.NopCloser(bytes.NewReader(whole))))
 	require.Equal(t, uint64(5), to.Applied())
-	require.NoError(t, toDB.View(func(tx *store.Tx) error {
-		require.Equal(t, 10, items.Get(tx, store.Key{}.ID(prefect.ID{1})).Count)
-		return nil
-	}))
+	require.Equal(t, uint64(10), to.count(t, 1))
+	require.Zero(t, to.count(t, 7))
+	require.Nil(t, to.observed[len(to.observed)-1], "observers are told that all is new")
+	require.Nil(t, to.Apply(entry(6, 5, to.set(t, 1, 11))))
+	require.Equal(t, uint64(11), to.count(t, 1))
+}
+
+var errClosed = errors.New("closed")
+
+type badCloser struct{ io.Reader }
+
+func (badCloser) Close() error { return errClosed }
+
+func TestRestoreClosesItsSource(t *testing.T) {
+	m := newMachine(t)
+	require.ErrorIs(t, m.Restore(badCloser{bytes.NewReader(nil)}), errClosed)
 }
