@@ -25,7 +25,7 @@ func (o *AppendLogs) Run(c *Context) (any, error) {
 		sent := &o.Logs[i]
 		id := c.NewID(logHome(sent).Slot())
 		binary.BigEndian.PutUint16(id[6:], 0x7000|uint16(i)&0x0fff)
-		store.Logs.Insert(c.Tx, &prefect.Log{
+		store.Logs.Put(c.Tx, &prefect.Log{
 			ID: id, Created: c.Now, Name: sent.Name, Level: sent.Level, Message: sent.Message,
 			Timestamp: sent.Timestamp, FlowRunID: sent.FlowRunID, TaskRunID: sent.TaskRunID,
 		})

@@ -18,7 +18,7 @@ func (c *Context) Emit(e *prefect.Event) bool {
 	if e.Payload == nil {
 		e.Payload = prefect.JSON(`{}`)
 	}
-	store.Events.Insert(c.Tx, e)
+	store.Events.Put(c.Tx, e)
 	return true
 }
 

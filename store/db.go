@@ -333,7 +333,10 @@ func (w *Writer) apply(t AnyTable, c Change) error {
 	if err != nil {
 		return err
 	}
-	old := rows.Get(c.Key)
+	var old []byte
+	if c.Value == nil || !t.isPermanent() {
+		old = rows.Get(c.Key)
+	}
 	if old == nil && c.Value == nil {
 		return nil
 	}

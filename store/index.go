@@ -87,6 +87,7 @@ func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]ind
 
 // rowEntries appends the index entries of a row, for all indexes or only one.
 func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) []indexEntry {
+	scratch := make(Key, 0, 64)
 	for _, ix := range t.indexes {
 		if only != 0 && only != ix.Number {
 			continue
@@ -101,11 +102,12 @@ func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) [
 		if ix.Extract != nil {
 			value = ix.Extract(row, value)
 		}
-		ix.Keys(row, make(Key, 0, 64), func(k Key) {
+		ix.Keys(row, scratch, func(k Key) {
+			full := append(make(Key, 0, len(k)+len(key)), k...)
 			if !ix.Unique {
-				k = append(k, key...)
+				full = append(full, key...)
 			}
-			dst = append(dst, indexEntry{ix.Number, k, value})
+			dst = append(dst, indexEntry{ix.Number, full, value})
 		})
 	}
 	return dst

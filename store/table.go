@@ -39,6 +39,7 @@ type Table[T any] struct {
 	key        func(*T, Key) Key
 	codec      *codec
 	compressed bool
+	permanent  bool
 	indexes    []*Index[T]
 }
 
@@ -64,10 +65,20 @@ func (t *Table[T]) Compressed() *Table[T] {
 	return t
 }
 
+// Permanent says that rows never change: each is put once, under a key that is new,
+// so that nobody needs to look for an old one.
+func (t *Table[T]) Permanent() *Table[T] {
+	t.permanent = true
+	return t
+}
+
+func (t *Table[T]) isPermanent() bool { return t.permanent }
+
 // AnyTable is a table of a Schema, whatever its rows are.
 type AnyTable interface {
 	Name() string
 	Number() byte
+	isPermanent() bool
 	indexNumbers() []byte
 	indexVersions() map[byte]int
 	// growing reports whether the keys of an index, or of the rows (0), mostly come
@@ -156,13 +167,6 @@ func (t *Table[T]) Has(tx *Tx, key Key) bool {
 func (t *Table[T]) Put(tx *Tx, row *T) {
 	key := t.Key(row)
 	tx.write(t, key, t.encode(row), t.rowEntries(nil, key, row, 0))
-}
-
-// Insert is Put for a row whose key is known to be new: it does not look for an old
-// one.
-func (t *Table[T]) Insert(tx *Tx, row *T) {
-	key := t.Key(row)
-	tx.replace(t, key, nil, t.encode(row), t.rowEntries(nil, key, row, 0))
 }
 
 // Delete removes a row and its index entries, if it exists.

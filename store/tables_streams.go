@@ -21,7 +21,7 @@ var (
 	}
 	Logs = NewTable("logs", 6, 8+idLen,
 		func(l *prefect.Log, k Key) Key { return k.Time(l.Timestamp).ID(l.ID) },
-		LogsByRun).Compressed()
+		LogsByRun).Compressed().Permanent()
 )
 
 // Events are numbered as they are written: the table is the group's durable stream.
@@ -46,5 +46,5 @@ var (
 	}
 	Events = NewTable("events", 7, 8,
 		func(e *prefect.Event, k Key) Key { return k.Uint64(e.Sequence) },
-		EventsByID, EventsByOccurred, EventsByResource).Compressed()
+		EventsByID, EventsByOccurred, EventsByResource).Compressed().Permanent()
 )

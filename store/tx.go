@@ -113,13 +113,12 @@ func (o *overlay) rollback(to int) {
 // write puts a row in the batch with its index entries, or with a nil value
 // deletes it.
 func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
-	tx.replace(t, key, tx.get(bucketID{t.Number(), 0}, key), value, put)
-}
-
-// replace writes a row of which the old form is known.
-func (tx *Tx) replace(t AnyTable, key Key, old, value []byte, put []indexEntry) {
 	if tx.over == nil {
 		panic("store: write in a read transaction")
+	}
+	var old []byte
+	if value == nil || !t.isPermanent() {
+		old = tx.get(bucketID{t.Number(), 0}, key)
 	}
 	if old == nil && value == nil {
 		return
