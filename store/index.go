@@ -152,6 +152,20 @@ func (ix *Index[T]) Merged(tx *Tx, skip int, ranges ...Range) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) { ix.Scan(tx, ranges...).each(yield) }
 }
 
+// Prefixes yields the different beginnings of the index's keys that have a length.
+func (ix *Index[T]) Prefixes(tx *Tx, length int) iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		k := tx.first(ix.bucket(), Range{})
+		for len(k) >= length && yield(k[:length]) {
+			after := k[:length].next()
+			if after == nil {
+				return
+			}
+			k = tx.first(ix.bucket(), Range{From: after})
+		}
+	}
+}
+
 // Rows yields the rows of a range in the order of the index.
 func (ix *Index[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {
 	return func(yield func(*T) bool) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 
@@ -56,6 +57,32 @@ func (k Key) Uint64At(at int) uint64 { return binary.BigEndian.Uint64(k[at:]) }
 func (k Key) IDAt(at int) (id prefect.ID) {
 	copy(id[:], k[at:])
 	return id
+}
+
+// StringAt reads the text that starts at an offset. A text that was cut is not ok.
+// What is read may alias the key.
+func (k Key) StringAt(at int) (text string, ok bool) {
+	k = k[at:]
+	end := bytes.IndexByte(k, 0)
+	if end < 0 || end+1 == len(k) {
+		return "", false
+	}
+	if k[end+1] == 1 {
+		return alias(k[:end]), end <= maxKeyText
+	}
+	var b []byte
+	for i := 0; i+1 < len(k); i++ {
+		switch {
+		case k[i] != 0:
+			b = append(b, k[i])
+		case k[i+1] == 1:
+			return alias(b), len(b) <= maxKeyText
+		default:
+			b = append(b, 0)
+			i++
+		}
+	}
+	return "", false
 }
 
 // next is the smallest key above every key that starts with k; nil if there is none.
