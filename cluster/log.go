@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -23,12 +24,17 @@ type lineWriter struct {
 
 func (w *lineWriter) Write(line []byte) (int, error) {
 	level := slog.LevelWarn
-	if len(line) > 7 && string(line[:7]) == "[ERROR]" {
+	switch {
+	case bytes.Contains(line, startsElection): // a lone voter does at every start
+		level = slog.LevelDebug
+	case bytes.HasPrefix(line, []byte("[ERROR]")):
 		level = slog.LevelError
 	}
 	w.log.Log(context.Background(), level, string(trimLine(line)))
 	return len(line), nil
 }
+
+var startsElection = []byte("heartbeat timeout reached, starting election")
 
 func trimLine(line []byte) []byte {
 	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == ' ') {

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -112,23 +111,38 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
+// cutTime is how long handlers get to notice that they were cut off.
+const cutTime = 5 * time.Second
+
 // Shutdown stops listening, asks the websockets' handlers to come to an end, and
 // waits for them and for the requests in flight. Those that are not done when ctx
-// ends are cut off, which is an error, and waited for all the same.
+// ends are cut off, which is an error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.sockets.stop()
 	err := s.http.ShutdownWithContext(ctx)
 	s.requests.close()
-	err = errors.Join(err, s.requests.wait(ctx), s.sockets.wait(ctx))
-	s.giveUp()
-	s.sockets.cut()
-	background := context.Background()
-	s.requests.wait(background)
-	s.sockets.wait(background)
-	if err != nil {
-		return fmt.Errorf("requests were cut off: %w", err)
+	if left := s.wait(ctx); left != nil {
+		err = left
 	}
-	return nil
+	s.giveUp()
+	if err == nil {
+		return nil
+	}
+	s.sockets.cut()
+	ctx, cancel := context.WithTimeout(context.Background(), cutTime)
+	defer cancel()
+	if s.wait(ctx) != nil {
+		return fmt.Errorf("requests do not end: %w", err)
+	}
+	return fmt.Errorf("requests were cut off: %w", err)
+}
+
+// wait returns when no request and no websocket is left.
+func (s *Server) wait(ctx context.Context) error {
+	if err := s.requests.wait(ctx); err != nil {
+		return err
+	}
+	return s.sockets.wait(ctx)
 }
 
 // connectionLog takes what fasthttp says about connections.

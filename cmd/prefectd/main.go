@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -64,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	}
 	if err := command.Run(); err != nil {
 		if !errors.Is(err, errQuiet) {
-			fmt.Fprintf(stderr, "prefectd: %v\n", err)
+			fmt.Fprintf(stderr, "prefectd: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		return 1
 	}
