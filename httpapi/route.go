@@ -60,6 +60,7 @@ func routes() []route {
 		logRoutes(),
 		eventRoutes(),
 		uiRoutes(),
+		concurrencyRoutes(),
 		unbuiltRoutes(),
 	)
 }

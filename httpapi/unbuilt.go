@@ -73,11 +73,8 @@ var unbuilt = []string{
 	// Concurrency limits
 	"POST /v2/concurrency_limits/",
 	"POST /v2/concurrency_limits/decrement",
-	"POST /v2/concurrency_limits/decrement-with-lease",
 	"POST /v2/concurrency_limits/filter",
 	"POST /v2/concurrency_limits/increment",
-	"POST /v2/concurrency_limits/increment-with-lease",
-	"POST /v2/concurrency_limits/leases/{lease_id}/renew",
 	"GET /v2/concurrency_limits/{id_or_name}",
 	"PATCH /v2/concurrency_limits/{id_or_name}",
 	"DELETE /v2/concurrency_limits/{id_or_name}",
