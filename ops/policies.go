@@ -29,11 +29,6 @@ var (
 		emitFlowRunState,
 		limit("ReleaseFlowConcurrencySlots"),
 	}
-	markLatePolicy = []rule{
-		onlyScheduledIsLate,
-		limit("EnforceDeploymentConcurrencyOnLate"),
-		emitFlowRunState,
-	}
 	coreTaskPolicy = []rule{
 		retrieveCached,
 		handleTaskTerminalStates,

@@ -15,7 +15,6 @@ import (
 // holds up another or misses an event. The newest logs are kept too, and those
 // who are too slow for them miss some.
 type Hub struct {
-	groups      int
 	subscribers atomic.Int32
 
 	mu     sync.Mutex
