@@ -36,6 +36,7 @@ type codec struct {
 
 type fieldCodec struct {
 	num    int
+	typ    reflect.Type
 	offset uintptr
 	wire   byte
 	isZero func(p unsafe.Pointer) bool
@@ -68,7 +69,7 @@ func codecOf(t reflect.Type) *codec {
 			panic(fmt.Sprintf("store: %s.%s: bad row tag %q", t, f.Name, tag))
 		}
 		fc := fieldCodecOf(f.Type)
-		fc.num, fc.offset, fc.clear = num, f.Offset, clearOf(f.Type)
+		fc.num, fc.typ, fc.offset, fc.clear = num, f.Type, f.Offset, clearOf(f.Type)
 		c.fields = append(c.fields, fc)
 	}
 	sort.Slice(c.fields, func(i, j int) bool { return c.fields[i].num < c.fields[j].num })

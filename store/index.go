@@ -31,6 +31,7 @@ type Index[T any] struct {
 	Growing bool
 
 	table *Table[T]
+	cover *cover
 }
 
 // Entry is one index entry. Its bytes die with the transaction.
@@ -97,7 +98,7 @@ func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) [
 			value = append(value, key...)
 		}
 		if ix.Cover != 0 {
-			value = t.codec.append(value, unsafe.Pointer(row), ix.Cover)
+			value = ix.cover.append(value, unsafe.Pointer(row))
 		}
 		if ix.Extract != nil {
 			value = ix.Extract(row, value)
@@ -191,9 +192,7 @@ func (ix *Index[T]) Row(tx *Tx, e Entry) *T {
 func (ix *Index[T]) Partial(e Entry, row *T) {
 	var zero T
 	*row = zero
-	if err := ix.table.codec.decode(e.cover, unsafe.Pointer(row)); err != nil {
-		panic(Corrupt{ix.table.name, bytes.Clone(e.Primary), err})
-	}
+	ix.Reader(ix.Cover)(e, row)
 }
 
 // Count is the number of entries in a range.

@@ -49,7 +49,7 @@ type Table[T any] struct {
 func NewTable[T any](name string, num byte, keyLen int, key func(*T, Key) Key, indexes ...*Index[T]) *Table[T] {
 	t := &Table[T]{name: name, num: num, keyLen: keyLen, key: key, codec: codecOf(reflect.TypeFor[T]()), indexes: indexes}
 	for _, ix := range indexes {
-		ix.table = t
+		ix.table, ix.cover = t, newCover(t.codec, ix.Cover)
 	}
 	return t
 }

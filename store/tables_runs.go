@@ -1,6 +1,10 @@
 package store
 
-import "prefectd/prefect"
+import (
+	"slices"
+
+	"prefectd/prefect"
+)
 
 // flowRunCover is what the two orders of flow runs that lists and figures walk
 // carry, so that they need the row only of a run that they return.
@@ -20,12 +24,12 @@ var (
 	// FlowRunsByState orders the runs of each state type by start: one index for
 	// lists by start (the types merged), by state, and for counts by state.
 	FlowRunsByState = &Index[prefect.FlowRun]{
-		Number: 1, Version: 1, Cover: flowRunCover,
+		Number: 1, Version: 2, Cover: flowRunCover,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(startOf(r))) },
 	}
 	// FlowRunsByExpected serves history and the sorts by expected start.
 	FlowRunsByExpected = &Index[prefect.FlowRun]{
-		Number: 2, Version: 1, Cover: flowRunCover,
+		Number: 2, Version: 2, Cover: flowRunCover,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Time(r.ExpectedStartTime)) },
 	}
 	FlowRunsByEnd = &Index[prefect.FlowRun]{
@@ -64,8 +68,10 @@ var (
 	FlowRunsByTag = &Index[prefect.FlowRun]{
 		Number: 8, Version: 1,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
-			for _, tag := range r.Tags {
-				add(k.String(tag).Time(startOf(r)))
+			for i, tag := range r.Tags {
+				if !slices.Contains(r.Tags[:i], tag) {
+					add(k.String(tag).Time(startOf(r)))
+				}
 			}
 		},
 	}
@@ -111,7 +117,7 @@ var (
 	}
 	// TaskRunsByExpected serves history, and lists that must look at many runs.
 	TaskRunsByExpected = &Index[prefect.TaskRun]{
-		Number: 3, Version: 1, Cover: taskRunCover,
+		Number: 3, Version: 2, Cover: taskRunCover,
 		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) { add(k.Time(r.ExpectedStartTime)) },
 	}
 	TaskRunsByEnd = &Index[prefect.TaskRun]{
