@@ -4,73 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
 
 	"prefectd/fsm"
 	"prefectd/store"
 )
 
-// Evaluator runs one operation on the group's state. An error rolls its writes
-// back and is the operation's answer.
-type Evaluator func(tx *store.Tx, op any) (answer any, err error)
-
-// Config says what a group is.
-type Config struct {
-	Dir      string // its folder
-	Node     string // the stable name of this node
-	Number   int
-	Schema   store.Schema
-	Evaluate Evaluator
-	// Observe is told the rows of every applied entry, in order, on every
-	// replica. It must return soon and copy what it keeps.
-	Observe func([]store.Change)
-	Log     *slog.Logger
-}
-
-// Validate reports what is missing.
-func (c *Config) Validate() error {
-	if c.Dir == "" || c.Node == "" || c.Schema == nil || c.Evaluate == nil || c.Observe == nil || c.Log == nil {
-		return errors.New("group: incomplete configuration")
-	}
-	return nil
-}
-
-// The rhythm of a lone voter: nobody else's silence has to be told from a slow
-// disk, so it becomes leader at once.
-const (
-	loneHeartbeat = 50 * time.Millisecond
-	// The log is cut when it is this many entries beyond the last snapshot; as many
-	// are kept for followers that come back.
-	snapshotEvery    = 4096
-	trailingEntries  = 4096
-	snapshotInterval = 30 * time.Second
-)
-
-// Group is this node's replica of one Raft group.
+// Group is this node's replica of one Raft group. Its methods may be called from
+// any goroutine.
 type Group struct {
 	config Config
 	db     *store.DB
+	log    *logFile
 	fsm    *fsm.FSM
-	log    *raftboltdb.BoltStore
 	raft   *raft.Raft
-	failed chan error
 
-	ready chan struct{} // closed when this node leads and its state is complete
-	queue chan *pending
-	// drained is closed when the writer takes nothing more.
-	drained chan struct{}
+	notify   chan bool       // from Raft: leadership was gained or lost
+	services chan []Service  // to the monitor
+	asks     chan chan error // to confirmAll
 
-	stop    context.CancelFunc
-	running sync.WaitGroup
+	mu     sync.Mutex
+	writer *writer       // while this node leads
+	ready  chan struct{} // closed while there is a writer
+
+	broken sync.Once
+	cause  error         // why the group cannot go on; set before dead is closed
+	dead   chan struct{} // closed when it can't
+	failed chan error    // the cause, for whoever runs the group
+
+	closing    chan struct{} // closed when Close begins
+	closed     func() error  // ends the group, once
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+	halted     chan struct{} // closed when nothing more is confirmed
+	confirming sync.WaitGroup
 }
+
+// notifications is how often leadership may change hands while the monitor is
+// busy before Raft has to wait for it.
+const notifications = 16
 
 // Open opens or creates a group's replica and starts it. Errors name the file
 // that is at fault.
@@ -82,23 +58,33 @@ func Open(c Config) (*Group, error) {
 		return nil, fmt.Errorf("folder of group %d: %w", c.Number, err)
 	}
 	g := &Group{
-		config: c, failed: make(chan error, 1), ready: make(chan struct{}), drained: make(chan struct{}),
-		queue: make(chan *pending, queueLength),
+		config:   c,
+		notify:   make(chan bool, notifications),
+		services: make(chan []Service),
+		asks:     make(chan chan error),
+		ready:    make(chan struct{}),
+		dead:     make(chan struct{}),
+		failed:   make(chan error, 1),
+		closing:  make(chan struct{}),
+		halted:   make(chan struct{}),
 	}
+	g.closed = sync.OnceValue(g.close)
 	if err := g.open(); err != nil {
-		return nil, errors.Join(err, g.closeFiles())
+		return nil, errors.Join(err, g.release())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
-	g.running.Go(func() { g.lead(ctx) })
+	g.running.Go(func() { g.monitor(ctx) })
+	g.running.Go(func() { g.trim(ctx) })
+	g.confirming.Go(g.confirmAll)
 	return g, nil
 }
 
 func (g *Group) open() (err error) {
-	if g.db, err = store.Open(filepath.Join(g.config.Dir, "state.db"), g.config.Schema, store.Options{}); err != nil {
+	if g.db, err = store.Open(filepath.Join(g.config.Dir, "state.db"), g.config.Schema, g.config.State); err != nil {
 		return err
 	}
-	if g.log, err = openLog(filepath.Join(g.config.Dir, "log.db")); err != nil {
+	if g.log, err = openLog(filepath.Join(g.config.Dir, "log.db"), g.config.LogEntries, g.config.LogBytes, g.fail); err != nil {
 		return err
 	}
 	if g.fsm, err = fsm.New(g.db, g.config.Observe, g.fail); err != nil {
@@ -107,118 +93,35 @@ func (g *Group) open() (err error) {
 	return g.startRaft()
 }
 
-// openLog opens the Raft log; a damaged one is an error that names it, also
-// where the library panics.
-func openLog(path string) (log *raftboltdb.BoltStore, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("log file %s is damaged: %v", path, r)
-		}
-	}()
-	log, err = raftboltdb.New(raftboltdb.Options{
-		Path: path,
-		BoltOptions: &bbolt.Options{
-			Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 256 << 20,
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("log file %s: %w", path, err)
-	}
-	return log, nil
-}
-
-func (g *Group) startRaft() error {
-	snapshots, err := newSnapshots(g.config.Dir, g.db)
-	if err != nil {
-		return err
-	}
-	conf := raft.DefaultConfig()
-	conf.LocalID = raft.ServerID(g.config.Node)
-	conf.Logger = raftLogger(g.config.Log)
-	conf.BatchApplyCh = true
-	conf.HeartbeatTimeout, conf.ElectionTimeout, conf.LeaderLeaseTimeout = loneHeartbeat, loneHeartbeat, loneHeartbeat
-	conf.SnapshotThreshold, conf.SnapshotInterval, conf.TrailingLogs = snapshotEvery, snapshotInterval, trailingEntries
-	// The state file is the newest state: it need not be restored at the start.
-	conf.NoSnapshotRestoreOnStart = true
-	address, transport := raft.NewInmemTransport(raft.ServerAddress(g.config.Node))
-	known, err := raft.HasExistingState(g.log, g.log, snapshots)
-	if err != nil {
-		return fmt.Errorf("log file of group %d: %w", g.config.Number, err)
-	}
-	if !known {
-		if g.fsm.Applied() > 0 {
-			return fmt.Errorf("the log of group %d in %s is gone although its state file is not: restore a backup", g.config.Number, g.config.Dir)
-		}
-		first := raft.Configuration{Servers: []raft.Server{{ID: conf.LocalID, Address: address}}}
-		if err := raft.BootstrapCluster(conf, g.log, g.log, snapshots, transport, first); err != nil {
-			return fmt.Errorf("group %d: %w", g.config.Number, err)
-		}
-	}
-	cache, err := raft.NewLogCache(512, g.log)
-	if err != nil {
-		return err
-	}
-	g.raft, err = raft.NewRaft(conf, g.fsm, cache, g.log, snapshots, transport)
-	if err != nil {
-		return fmt.Errorf("group %d: %w", g.config.Number, err)
-	}
-	return nil
-}
-
-// fail reports the first error that the group cannot live with.
+// fail ends the group's work for a reason that it cannot live with.
 func (g *Group) fail(err error) {
-	select {
-	case g.failed <- err:
-	default:
-	}
+	g.broken.Do(func() {
+		g.cause = err
+		close(g.dead)
+		g.failed <- err
+	})
 }
 
-// Failed tells when the group cannot go on; it is closed when the group is.
+// Failed tells why the group cannot go on, if that happens; the process should
+// then stop. It is closed when the group is.
 func (g *Group) Failed() <-chan error { return g.failed }
 
-// Ready returns when the group can serve reads and writes.
-func (g *Group) Ready(ctx context.Context) error {
+// await asks Raft for something and waits for its answer, or until the group has
+// failed: Raft may then never answer, and is not asked any more.
+func (g *Group) await(start func() raft.Future) error {
 	select {
-	case <-g.ready:
-		if g.raft.State() != raft.Leader {
-			return errNoLeader
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("group %d has no leader yet: %w", g.config.Number, ctx.Err())
+	case <-g.dead:
+		return g.unavailable()
+	default:
 	}
-}
-
-// lead waits until this node leads and has applied all that was committed
-// before, then runs the writer.
-func (g *Group) lead(ctx context.Context) {
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-			return
-		case leader := <-g.raft.LeaderCh():
-			if !leader {
-				continue
-			}
-		}
-		if err := g.raft.Barrier(0).Error(); err != nil {
-			g.config.Log.Warn("leadership was lost before it was taken up", "err", err)
-			continue
-		}
-		close(g.ready)
-		g.write(ctx)
-		return
-	}
-}
-
-// View runs fn on the state with every write that was answered before. The
-// leader answers a write only when its own state file has it, so being the
-// leader is enough; a lone voter cannot be deposed without knowing.
-func (g *Group) View(ctx context.Context, fn func(*store.Tx) error) error {
-	if err := g.Ready(ctx); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- start().Error() }() // ends with Raft, at the latest with the process
+	select {
+	case err := <-done:
 		return err
+	case <-g.dead:
+		return g.cause
 	}
-	return g.db.View(fn)
 }
 
 // Status is what a replica tells of itself.
@@ -227,15 +130,20 @@ type Status struct {
 	Leader  string
 	Term    uint64
 	Applied uint64
+	// The log that is kept: its first and last index, and how many bytes it has.
+	LogFirst, LogLast uint64
+	LogBytes          int64
 }
 
 // Status reads the replica's state.
 func (g *Group) Status() Status {
 	_, leader := g.raft.LeaderWithID()
-	return Status{
+	s := Status{
 		Role: roleNames[g.raft.State()], Leader: string(leader),
 		Term: g.raft.CurrentTerm(), Applied: g.fsm.Applied(),
 	}
+	s.LogFirst, s.LogLast, s.LogBytes = g.log.extent()
+	return s
 }
 
 var roleNames = map[raft.RaftState]string{
@@ -243,16 +151,25 @@ var roleNames = map[raft.RaftState]string{
 }
 
 // Close answers what is queued, stops the replica and closes its files.
-func (g *Group) Close() error {
+func (g *Group) Close() error { return g.closed() }
+
+func (g *Group) close() error {
+	close(g.closing)
 	g.stop()
 	g.running.Wait()
-	err := g.raft.Shutdown().Error()
+	close(g.halted) // the writer has confirmed its last batch
+	g.confirming.Wait()
+	err := g.release()
 	close(g.failed)
-	return errors.Join(err, g.closeFiles())
+	return err
 }
 
-func (g *Group) closeFiles() error {
+// release stops Raft and closes the files, as far as they were opened.
+func (g *Group) release() error {
 	var errs []error
+	if g.raft != nil {
+		errs = append(errs, g.raft.Shutdown().Error())
+	}
 	if g.log != nil {
 		errs = append(errs, g.log.Close())
 	}

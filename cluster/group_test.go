@@ -7,205 +7,270 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"prefectd/prefect"
 	"prefectd/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-type item struct {
-	ID    prefect.ID `row:"1"`
-	Count int        `row:"2"`
-}
-
-var items = store.NewTable("items", 1, 16, func(i *item, k store.Key) store.Key { return k.ID(i.ID) })
-
-var errNope = errors.New("nope")
-
-// add raises the count of an item; it fails after its write where told to.
-type add struct {
-	id    byte
-	fail  bool
-	panic bool
-}
-
-func evaluate(tx *store.Tx, op any) (any, error) {
-	o := op.(add)
-	row := items.Get(tx, store.Key{}.ID(prefect.ID{o.id}))
-	if row == nil {
-		row = &item{ID: prefect.ID{o.id}}
-	}
-	row.Count++
-	items.Put(tx, row)
-	if o.panic {
-		panic("boom")
-	}
-	if o.fail {
-		return nil, errNope
-	}
-	return row.Count, nil
-}
-
-func openGroup(t *testing.T, dir string, observe func([]store.Change)) *Group {
-	t.Helper()
-	if observe == nil {
-		observe = func([]store.Change) {}
-	}
-	g, err := Open(Config{
-		Dir: dir, Node: "n1", Number: 1, Schema: store.Schema{items}, Evaluate: evaluate, Observe: observe,
-		Log: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	require.NoError(t, g.Ready(t.Context()))
-	return g
-}
-
-func count(t *testing.T, g *Group, id byte) (n int) {
-	t.Helper()
-	require.NoError(t, g.View(t.Context(), func(tx *store.Tx) error {
-		if row := items.Get(tx, store.Key{}.ID(prefect.ID{id})); row != nil {
-			n = row.Count
-		}
-		return nil
-	}))
-	return n
-}
-
-func TestAnswersAreDurable(t *testing.T) {
-	dir := t.TempDir()
-	g := openGroup(t, dir, nil)
-	for want := 1; want <= 3; want++ {
-		answer, err := g.Submit(t.Context(), add{id: 1})
-		require.NoError(t, err)
-		require.Equal(t, want, answer)
-		require.Equal(t, want, count(t, g, 1))
-	}
-	require.NoError(t, g.Close())
-	g = openGroup(t, dir, nil)
-	require.Equal(t, 3, count(t, g, 1))
-	require.NoError(t, g.Close())
-}
-
-func TestRefusedOperationsLeaveNothing(t *testing.T) {
-	g := openGroup(t, t.TempDir(), nil)
-	defer g.Close()
-	_, err := g.Submit(t.Context(), add{id: 1, fail: true})
-	require.ErrorIs(t, err, errNope)
-	_, err = g.Submit(t.Context(), add{id: 1, panic: true})
-	require.ErrorContains(t, err, "boom")
-	require.Equal(t, 0, count(t, g, 1))
-}
-
-func TestOperationsThatMeetShareAnEntry(t *testing.T) {
-	var mu sync.Mutex
-	entries, rows := 0, 0
-	g := openGroup(t, t.TempDir(), func(changes []store.Change) {
-		mu.Lock()
-		defer mu.Unlock()
-		entries++
-		rows += len(changes)
-	})
-	batch := make([]*pending, 100)
-	for i := range batch {
-		batch[i] = &pending{ctx: t.Context(), op: add{id: byte(i % 10), fail: i%10 == 9}, done: make(chan struct{})}
-		g.queue <- batch[i]
-	}
-	for i, p := range batch {
-		<-p.done
-		if i%10 == 9 {
-			require.ErrorIs(t, p.err, errNope)
-		} else {
-			require.Equal(t, i/10+1, p.answer)
-		}
-	}
-	require.NoError(t, g.Close())
-	require.Less(t, entries, 50)
-	require.GreaterOrEqual(t, rows, 9)
-}
-
-func TestCloseAnswersEveryone(t *testing.T) {
-	g := openGroup(t, t.TempDir(), nil)
-	var wait sync.WaitGroup
-	for range 50 {
-		wait.Go(func() {
-			for {
-				if _, err := g.Submit(context.Background(), add{id: 1}); err != nil {
-					if !Unavailable(err) {
-						t.Errorf("unexpected: %v", err)
-					}
-					return
-				}
-			}
+func TestValidate(t *testing.T) {
+	whole := func() Config { return (&toy{}).config("dir") }
+	for name, spoil := range map[string]func(*Config){
+		"no folder":           func(c *Config) { c.Dir = "" },
+		"no name":             func(c *Config) { c.Node = "" },
+		"no evaluator":        func(c *Config) { c.Evaluate = nil },
+		"joins nobody":        func(c *Config) { c.Join = true },
+		"no table of answers": func(c *Config) { c.Schema = store.Schema{items} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := whole()
+			require.NoError(t, c.Validate())
+			spoil(&c)
+			require.Error(t, c.Validate())
 		})
 	}
-	_, err := g.Submit(t.Context(), add{id: 2})
-	require.NoError(t, err)
-	require.NoError(t, g.Close())
-	wait.Wait()
-}
-
-func TestTheLogIsCut(t *testing.T) {
-	dir := t.TempDir()
-	g := openGroup(t, dir, nil)
-	for range 3 {
-		_, err := g.Submit(t.Context(), add{id: 1})
-		require.NoError(t, err)
-	}
-	require.NoError(t, g.raft.Snapshot().Error())
-	require.NoError(t, g.Close())
-	g = openGroup(t, dir, nil)
-	require.Equal(t, 3, count(t, g, 1))
-	_, err := g.Submit(t.Context(), add{id: 1})
-	require.NoError(t, err)
-	taken := g.raft.Snapshot()
-	require.NoError(t, taken.Error())
-	meta, content, err := taken.Open()
-	require.NoError(t, err)
-	require.NotZero(t, meta.Index)
-	require.NoError(t, g.fsm.Restore(content))
-	require.Equal(t, 4, count(t, g, 1))
-	require.NoError(t, g.Close())
 }
 
 func TestDamagedFilesAreNamed(t *testing.T) {
 	for _, name := range []string{"state.db", "log.db"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			require.NoError(t, openGroup(t, dir, nil).Close())
+			g, y := alone(t, dir)
+			require.NoError(t, g.Close())
 			path := filepath.Join(dir, name)
 			require.NoError(t, os.WriteFile(path, make([]byte, 65536), 0o600))
-			_, err := Open(Config{
-				Dir: dir, Node: "n1", Schema: store.Schema{items}, Evaluate: evaluate,
-				Observe: func([]store.Change) {}, Log: slog.New(slog.DiscardHandler),
-			})
+			_, err := Open(y.config(dir))
 			require.ErrorContains(t, err, path)
 		})
 	}
 }
 
-func BenchmarkSubmit(b *testing.B) {
-	for _, writers := range []int{1, 16, 64} {
-		b.Run(fmt.Sprint(writers), func(b *testing.B) {
-			g, err := Open(Config{
-				Dir: b.TempDir(), Node: "n1", Schema: store.Schema{items}, Evaluate: evaluate,
-				Observe: func([]store.Change) {}, Log: slog.New(slog.DiscardHandler),
-			})
-			require.NoError(b, err)
-			defer g.Close()
-			b.SetParallelism(writers)
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if _, err := g.Submit(context.Background(), add{id: 1}); err != nil {
-						b.Error(err)
-					}
-				}
-			})
+func TestFilesThatDoNotBelongTogetherAreRefused(t *testing.T) {
+	short := func(c *Config) { c.LogEntries = 8 }
+	for _, gone := range []string{"state.db", "log.db"} {
+		t.Run(gone, func(t *testing.T) {
+			dir := t.TempDir()
+			g, y := alone(t, dir, short)
+			for range 30 {
+				submit(t, g, add{number: 1})
+			}
+			eventually(t, func() bool { return g.Status().LogFirst > 1 })
+			require.NoError(t, g.Close())
+			require.NoError(t, os.Remove(filepath.Join(dir, gone)))
+			_, err := Open(y.config(dir))
+			require.ErrorContains(t, err, filepath.Join(dir, gone))
+			require.ErrorContains(t, err, "restore")
 		})
 	}
+}
+
+func TestAGroupWhoseFilesFailStops(t *testing.T) {
+	for name, fail := range map[string]func(*Group) error{
+		"log.db":   func(g *Group) error { return g.log.BoltStore.Close() },
+		"state.db": func(g *Group) error { return g.db.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := (&toy{}).config(t.TempDir())
+			g, err := Open(c)
+			require.NoError(t, err)
+			require.NoError(t, g.Ready(t.Context()))
+			release := make(chan struct{})
+			started := make(chan struct{})
+			answered := make(chan error, 1)
+			go func() {
+				_, err := g.Submit(t.Context(), add{number: 1, started: started, hold: release})
+				answered <- err
+			}()
+			<-started
+			if name == "state.db" {
+				go fail(g) // waits for the batch's view
+			} else {
+				require.NoError(t, fail(g))
+			}
+			close(release)
+			require.ErrorIs(t, <-answered, ErrUnknownOutcome)
+			require.ErrorContains(t, <-g.Failed(), name)
+
+			_, err = g.Submit(t.Context(), add{number: 1})
+			require.Error(t, err)
+			g.Close() // what fails then is known already
+			_, more := <-g.Failed()
+			require.False(t, more)
+		})
+	}
+}
+
+func TestALoneMemberLeadsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	g, _ := alone(t, dir, func(c *Config) { c.Heartbeat = time.Hour })
+	submit(t, g, add{number: 1})
+	require.NoError(t, g.Close())
+	g, _ = alone(t, dir, func(c *Config) { c.Heartbeat = time.Hour })
+	require.Equal(t, 1, count(t, g, 1))
+}
+
+func TestStatus(t *testing.T) {
+	g, _ := alone(t, t.TempDir())
+	submit(t, g, add{number: 1, padding: 1000})
+	s := g.Status()
+	require.Equal(t, "leader", s.Role)
+	require.Equal(t, "n1", s.Leader)
+	require.Equal(t, uint64(2), s.Term)
+	require.Equal(t, s.LogLast, s.Applied)
+	require.Equal(t, uint64(1), s.LogFirst)
+	require.Greater(t, s.LogBytes, int64(1000))
+}
+
+// The log is cut by its length, also if it never grows much in one go, and also
+// where it only has Raft's own entries, of which each start makes some.
+func TestTheLogStaysShortOverRestarts(t *testing.T) {
+	const limit = 20
+	dir := t.TempDir()
+	short := func(c *Config) { c.LogEntries = limit }
+	for i := range 30 {
+		g, _ := alone(t, dir, short)
+		if i < 10 {
+			for range 3 {
+				submit(t, g, add{number: 1})
+			}
+			require.Equal(t, 3*(i+1), count(t, g, 1))
+		}
+		eventually(t, func() bool {
+			s := g.Status()
+			return s.LogLast-s.LogFirst < limit
+		})
+		first, err := g.log.FirstIndex()
+		require.NoError(t, err)
+		require.Equal(t, g.Status().LogFirst, first)
+		require.NoError(t, g.Close())
+	}
+	g, _ := alone(t, dir, short)
+	require.Greater(t, g.Status().LogFirst, uint64(50))
+	require.Equal(t, 30, count(t, g, 1))
+	require.Equal(t, 31, submit(t, g, add{number: 1}))
+}
+
+func TestTheLogIsCutByItsBytes(t *testing.T) {
+	g, _ := alone(t, t.TempDir(), func(c *Config) { c.LogBytes = 100_000 })
+	for range 100 {
+		submit(t, g, add{number: 1, padding: 5000})
+	}
+	eventually(t, func() bool { return g.Status().LogBytes <= 100_000 })
+	s := g.Status()
+	require.Greater(t, s.LogBytes, int64(50_000))
+	require.Greater(t, s.LogLast-s.LogFirst, uint64(10))
+}
+
+func TestTheLogsAccount(t *testing.T) {
+	l, err := openLog(filepath.Join(t.TempDir(), "log.db"), 100, 1<<20, func(err error) { t.Error(err) })
+	require.NoError(t, err)
+	defer l.Close()
+	store := func(from, to uint64, size int) {
+		var logs []*raft.Log
+		for i := from; i <= to; i++ {
+			logs = append(logs, &raft.Log{Index: i, Data: make([]byte, size-entryOverhead)})
+		}
+		require.NoError(t, l.StoreLogs(logs))
+	}
+	check := func(first, last uint64, bytes int64) {
+		t.Helper()
+		f, e, b := l.extent()
+		require.Equal(t, []uint64{first, last}, []uint64{f, e})
+		require.Equal(t, bytes, b)
+		if last > 0 {
+			stored, err := l.FirstIndex()
+			require.NoError(t, err)
+			require.Equal(t, first, stored)
+			stored, err = l.LastIndex()
+			require.NoError(t, err)
+			require.Equal(t, last, stored)
+		}
+	}
+	check(0, 0, 0)
+	store(1, 10, 100)
+	check(1, 10, 1000)
+	require.NoError(t, l.DeleteRange(1, 4)) // the oldest
+	check(5, 10, 600)
+	require.NoError(t, l.DeleteRange(9, 10)) // what another leader did not commit
+	check(5, 8, 400)
+	store(8, 9, 200)
+	check(5, 9, 300+400)
+	store(5, 5, 100) // all of it
+	require.NoError(t, l.DeleteRange(1, 9))
+	check(0, 0, 0)
+	store(20, 21, 100) // after a snapshot
+	check(20, 21, 200)
+	require.NoError(t, l.SetUint64([]byte("term"), 3))
+	require.NoError(t, l.SetUint64([]byte("term"), 3))
+	term, err := l.GetUint64([]byte("term"))
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), term)
+}
+
+type service func(ctx context.Context) error
+
+func (s service) Run(ctx context.Context) error { return s(ctx) }
+
+func TestServicesRunWhileTheGroupLeads(t *testing.T) {
+	g, _ := alone(t, t.TempDir())
+	var ran, ended atomic.Int32
+	g.Serve(
+		service(func(ctx context.Context) error { // does its work until the end
+			ran.Add(1)
+			_, err := g.Submit(ctx, add{number: 5})
+			require.NoError(t, err)
+			<-ctx.Done()
+			ended.Add(1)
+			return ctx.Err()
+		}),
+		service(func(context.Context) error { // has nothing more to do
+			ran.Add(1)
+			return nil
+		}),
+		service(func(context.Context) error { // fails at first
+			if ran.Add(1) < 4 {
+				return errors.New("passing trouble")
+			}
+			ended.Add(1)
+			return nil
+		}))
+	eventually(t, func() bool { return ran.Load() == 4 && stale(t, g, 5) == 1 })
+	require.NoError(t, g.Close())
+	require.Equal(t, int32(2), ended.Load(), "they are waited for")
+	g.Serve(service(func(context.Context) error { panic("too late") }))
+}
+
+type recorder struct {
+	slog.Handler
+	levels map[string]slog.Level
+}
+
+func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		r.levels[fmt.Sprint(record.Message, " ", a.Key, "=", a.Value)] = record.Level
+		return true
+	})
+	return nil
+}
+
+func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
+
+func TestRaftLogsThroughSlog(t *testing.T) {
+	r := &recorder{levels: map[string]slog.Level{}}
+	l := raftLogger(slog.New(r))
+	l.Info("entering leader state", "n", 1)
+	l.With("peer", "b").Warn("slow", "n", 2)
+	l.Error("bad", "n", 3)
+	l.Warn("heartbeat timeout reached, starting election", "n", 4)
+	require.Equal(t, map[string]slog.Level{
+		"raft: entering leader state n=1": slog.LevelDebug,
+		"raft: slow peer=b":               slog.LevelWarn,
+		"raft: slow n=2":                  slog.LevelWarn,
+		"raft: bad n=3":                   slog.LevelError,
+		"raft: heartbeat timeout reached, starting election n=4": slog.LevelDebug,
+	}, r.levels)
 }

@@ -1,12 +1,11 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"sync"
 
 	"github.com/hashicorp/raft"
 
@@ -14,115 +13,169 @@ import (
 	"prefectd/store"
 )
 
-// snapshots keeps no copies: every commit of the state file is synced, so the
-// file itself is the snapshot, and only what Raft needs to know of one is stored.
-// Taking a snapshot costs a small file and lets the log be cut; a follower that
-// needs one is sent the state file as it then is, which is newer than the
-// snapshot says: it skips the entries that it has.
+// snapshots is a snapshot store that keeps none. The state file itself is the
+// snapshot: it holds everything up to an index that it knows, so taking one is
+// to bring it to the disk and note that index, and the newest one is always at
+// hand. Only for a member that needs one is a copy made, of the state as it
+// then is, into a file that has no name: the copy must not depend on how fast
+// that member is, because an open read transaction keeps the state file growing,
+// and Raft has to know its size beforehand.
+//
+// Raft's Restore, which gives a snapshot an index of its own, is not supported.
 type snapshots struct {
-	path string
-	db   *store.DB
+	dir string
+	db  *store.DB
+	fsm *fsm.FSM
+
+	mu       sync.Mutex
+	received *received // the last that came from another member, until it is opened
+}
+
+type received struct {
+	meta raft.SnapshotMeta
+	file *os.File
 }
 
 var _ raft.SnapshotStore = (*snapshots)(nil)
 
-func newSnapshots(dir string, db *store.DB) (*snapshots, error) {
-	return &snapshots{path: filepath.Join(dir, "snapshot.json"), db: db}, nil
+func newSnapshots(dir string, db *store.DB, f *fsm.FSM) *snapshots {
+	return &snapshots{dir: dir, db: db, fsm: f}
 }
 
-// Create starts the note of a snapshot.
+func metaOf(s fsm.State) *raft.SnapshotMeta {
+	return &raft.SnapshotMeta{
+		Version: raft.SnapshotVersionMax, ID: snapshotID(s.Term, s.Index), Index: s.Index, Term: s.Term,
+		Configuration: s.Configuration, ConfigurationIndex: s.ConfigurationIndex,
+	}
+}
+
+func snapshotID(term, index uint64) string { return fmt.Sprintf("%d-%d", term, index) }
+
+// List answers the state file, unless it is empty.
+func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
+	var state fsm.State
+	err := s.db.View(func(tx *store.Tx) (err error) {
+		state, err = fsm.StateOf(tx)
+		return err
+	})
+	if err != nil || state.Index == 0 {
+		return nil, err
+	}
+	return []*raft.SnapshotMeta{metaOf(state)}, nil
+}
+
+// Open gives the snapshot that was received under an id, else a copy of the state
+// file, whatever the id: it is at least as new as what was asked for.
+func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	if got := s.take(id); got != nil {
+		return &got.meta, got.file, nil
+	}
+	file, err := s.temporary()
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := fsm.Stream(s.db, file)
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	meta := metaOf(state)
+	if meta.Size, err = rewind(file); err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return meta, file, nil
+}
+
+// rewind goes back to the start of a file that was written, and tells its size.
+func rewind(file *os.File) (size int64, err error) {
+	if size, err = file.Seek(0, io.SeekCurrent); err != nil {
+		return 0, err
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return size, err
+}
+
+func (s *snapshots) take(id string) *received {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.received
+	if got == nil || got.meta.ID != id {
+		return nil
+	}
+	s.received = nil
+	return got
+}
+
+// temporary is a file in the group's folder that is gone when it is closed, or
+// when the process ends.
+func (s *snapshots) temporary() (*os.File, error) {
+	file, err := os.CreateTemp(s.dir, "snapshot-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// Create begins a snapshot: of the state file, or one that comes from another
+// member. It is the latter if it is written to.
 func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64,
 	configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
 	return &sink{store: s, meta: raft.SnapshotMeta{
-		Version: version, ID: fmt.Sprintf("%d-%d", term, index), Index: index, Term: term,
+		Version: version, ID: snapshotID(term, index), Index: index, Term: term,
 		Configuration: configuration, ConfigurationIndex: configurationIndex,
 	}}, nil
 }
 
-// List answers the one snapshot there is, if any.
-func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
-	data, err := os.ReadFile(s.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	meta := &raft.SnapshotMeta{}
-	if err := json.Unmarshal(data, meta); err != nil {
-		return nil, fmt.Errorf("snapshot note %s is damaged: %w", s.path, err)
-	}
-	return []*raft.SnapshotMeta{meta}, nil
-}
-
-// Open streams the state file.
-func (s *snapshots) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	list, err := s.List()
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(list) == 0 {
-		return nil, nil, errors.New("there is no snapshot")
-	}
-	reader, writer := io.Pipe()
-	// The reader owns this goroutine: it ends when the copy is read or closed.
-	go func() {
-		_, err := fsm.Stream(s.db, writer)
-		writer.CloseWithError(err)
-	}()
-	return list[0], reader, nil
-}
-
-// sink takes the note of a snapshot, and nothing else.
+// sink takes a snapshot.
 type sink struct {
-	store    *snapshots
-	meta     raft.SnapshotMeta
-	canceled bool
+	store *snapshots
+	meta  raft.SnapshotMeta
+	file  *os.File // of one that is received
+	done  bool
 }
 
 // ID names the snapshot.
 func (s *sink) ID() string { return s.meta.ID }
 
-// Write drops the content: it is the state file's.
-func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
-
-// Cancel drops the note.
-func (s *sink) Cancel() error {
-	s.canceled = true
-	return nil
+// Write takes content from another member.
+func (s *sink) Write(p []byte) (n int, err error) {
+	if s.file == nil {
+		if s.file, err = s.store.temporary(); err != nil {
+			return 0, err
+		}
+	}
+	return s.file.Write(p)
 }
 
-// Close stores the note in the place of the one before.
-func (s *sink) Close() error {
-	if s.canceled {
+// Cancel drops what was received.
+func (s *sink) Cancel() error {
+	s.done = true
+	if s.file == nil {
 		return nil
 	}
-	data, err := json.Marshal(s.meta)
-	if err != nil {
-		return err
-	}
-	temporary := s.store.path + ".new"
-	if err := writeSynced(temporary, data); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.store.path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(s.store.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return s.file.Close()
 }
 
-func writeSynced(path string, data []byte) (err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+// Close completes the snapshot. After one of the state file the log may be cut.
+func (s *sink) Close() (err error) {
+	if s.done {
+		return nil // Raft closes what the state machine has closed
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(data); err != nil {
-		return err
+	s.done = true
+	if s.file == nil {
+		return s.store.fsm.Advance(s.meta.Index, s.meta.Term)
 	}
-	return file.Sync()
+	if s.meta.Size, err = rewind(s.file); err != nil {
+		return errors.Join(err, s.file.Close())
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	old := s.store.received
+	s.store.received = &received{meta: s.meta, file: s.file}
+	if old != nil {
+		return old.file.Close()
+	}
+	return nil
 }

@@ -13,55 +13,64 @@ import (
 	"prefectd/store"
 )
 
-// Bounds of the writer: how many operations wait, and what one entry takes.
+// Bounds of the writer: how many operations wait, what one entry takes, and how
+// long Raft may be busy with something else before it takes an entry.
 const (
 	queueLength  = 4096
 	batchLength  = 512
 	batchBytes   = 512 << 10
+	batchTime    = 50 * time.Millisecond
 	applyTimeout = 10 * time.Second
 )
 
-// Errors of Submit that say nothing about the operation itself.
-var (
-	// ErrOverloaded: the queue is full and nothing was done.
-	ErrOverloaded = errors.New("too many writes are waiting")
-	// ErrClosed: the group is stopping and nothing was done.
-	ErrClosed   = errors.New("the server is stopping")
-	errNoLeader = errors.New("the group has no leader")
-)
-
-// Unavailable reports whether an error says that nothing was done and that the
-// same request may succeed a little later.
-func Unavailable(err error) bool {
-	return errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || errors.Is(err, errNoLeader)
-}
+// OperationID names an operation, so that it is recognised when it is sent again.
+// The zero id names none.
+type OperationID [16]byte
 
 // pending is an operation on its way through the writer.
 type pending struct {
-	ctx    context.Context
-	op     any
-	answer any
-	err    error
-	done   chan struct{}
+	ctx     context.Context
+	id      OperationID
+	op      any
+	changed bool // it wrote rows, or answers for one that did
+	answer  any
+	err     error
+	done    chan struct{}
 }
 
+// finish answers an operation, with err if what it was evaluated on does not hold.
 func (p *pending) finish(err error) {
 	if err != nil {
+		if !p.changed && errors.Is(err, ErrUnknownOutcome) {
+			err = ErrNoLeader // it would have done nothing
+		}
 		p.answer, p.err = nil, err
 	}
 	close(p.done)
 }
 
-// Submit runs an operation and returns its answer when what it changed is
-// durable. An operation that is not yet evaluated when ctx ends is dropped; one
-// that is goes on, and its outcome is unknown to the caller.
+// Submit runs an operation on the leader and returns its answer when what it
+// changed is durable. An operation that is not yet evaluated when ctx ends is
+// dropped; one that is goes on, and its caller doesn't know its outcome.
 func (g *Group) Submit(ctx context.Context, op any) (any, error) {
-	p := &pending{ctx: ctx, op: op, done: make(chan struct{})}
-	if err := g.Ready(ctx); err != nil {
-		return nil, err
+	return g.SubmitOnce(ctx, OperationID{}, op)
+}
+
+// SubmitOnce runs an operation that is recognised by its id when it is submitted
+// again, here or to a later leader, and then answers what it answered. That is
+// for operations that came a long way: one that was submitted on the only member
+// of a group ends with the process that could send it again.
+func (g *Group) SubmitOnce(ctx context.Context, id OperationID, op any) (any, error) {
+	if id != (OperationID{}) && g.config.Answers == nil {
+		return nil, fmt.Errorf("group %d remembers no operations", g.config.Number)
 	}
+	w, _ := g.leading()
+	if w == nil {
+		return nil, g.unavailable()
+	}
+	p := &pending{ctx: ctx, id: id, op: op, done: make(chan struct{})}
 	select {
-	case g.queue <- p:
+	case w.queue <- p:
 	default:
 		return nil, ErrOverloaded
 	}
@@ -70,37 +79,55 @@ func (g *Group) Submit(ctx context.Context, op any) (any, error) {
 		return p.answer, p.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-g.drained:
+	case <-w.over:
 	}
 	select {
 	case <-p.done: // it was among the last
 		return p.answer, p.err
 	default:
-		return nil, ErrClosed
+		return nil, g.unavailable()
 	}
 }
 
-// write is the group's one writer: it takes what is queued, evaluates it and
-// replicates it as one entry, then takes what came meanwhile.
-func (g *Group) write(ctx context.Context) {
+// writer evaluates and replicates the operations of one tenure.
+type writer struct {
+	group  *Group
+	first  uint64 // the entry that began the tenure; it changes nothing
+	queue  chan *pending
+	over   chan struct{} // closed when nothing more is taken, and what was is answered
+	memory memory
+}
+
+func newWriter(g *Group, first uint64) *writer {
+	return &writer{
+		group: g, first: first,
+		queue: make(chan *pending, queueLength), over: make(chan struct{}),
+		memory: memory{codec: g.config.Answers, retention: g.config.Retention},
+	}
+}
+
+// run takes what is queued, evaluates it and replicates it as one entry, then
+// takes what came meanwhile.
+func (w *writer) run(ctx context.Context) {
 	for {
 		select {
-		case p := <-g.queue:
-			g.commit(g.take(p))
+		case p := <-w.queue:
+			w.commit(w.take(p))
 		case <-ctx.Done():
-			g.drain()
-			close(g.drained)
+			w.group.lead(nil)
+			w.drain()
+			close(w.over)
 			return
 		}
 	}
 }
 
 // take collects the operations of a batch.
-func (g *Group) take(first *pending) []*pending {
+func (w *writer) take(first *pending) []*pending {
 	batch := append(make([]*pending, 0, 16), first)
 	for len(batch) < batchLength {
 		select {
-		case p := <-g.queue:
+		case p := <-w.queue:
 			batch = append(batch, p)
 		default:
 			return batch
@@ -109,12 +136,17 @@ func (g *Group) take(first *pending) []*pending {
 	return batch
 }
 
-// drain commits what is queued when the group stops; what comes later is refused.
-func (g *Group) drain() {
+// drain commits what is queued if the group is being closed. If leadership was
+// lost, that is for the next leader.
+func (w *writer) drain() {
 	for {
 		select {
-		case p := <-g.queue:
-			g.commit(g.take(p))
+		case p := <-w.queue:
+			if err := w.group.unavailable(); errors.Is(err, ErrClosed) {
+				w.commit(w.take(p))
+			} else {
+				p.finish(err)
+			}
 		default:
 			return
 		}
@@ -123,75 +155,100 @@ func (g *Group) drain() {
 
 // commit evaluates operations and replicates them, in as many entries as their
 // size asks for.
-func (g *Group) commit(waiting []*pending) {
+func (w *writer) commit(waiting []*pending) {
 	for len(waiting) > 0 {
-		entry, evaluated, err := g.evaluate(waiting)
-		if err == nil && len(entry.Changes) > 0 {
-			err = g.propose(entry)
+		b, err := w.evaluate(waiting)
+		if err == nil {
+			err = w.propose(b)
 		}
 		if errors.Is(err, errRefused) {
-			continue // another entry came between: evaluate again
+			continue // another entry came between
 		}
-		for _, p := range waiting[:evaluated] {
+		for _, p := range waiting[:b.taken] {
 			p.finish(err)
 		}
-		waiting = waiting[evaluated:]
+		waiting = waiting[b.taken:]
 	}
+}
+
+// batch is what some operations come to.
+type batch struct {
+	taken      int // how many operations
+	entry      fsm.Entry
+	remembered remembered
 }
 
 // evaluate runs operations in turn, each on the writes of those before it, until
-// the entry is full. It answers how many it ran.
-func (g *Group) evaluate(waiting []*pending) (entry *fsm.Entry, n int, err error) {
-	entry = &fsm.Entry{}
-	batch, err := g.db.Batch()
+// the entry is full.
+func (w *writer) evaluate(waiting []*pending) (b *batch, err error) {
+	b = &batch{taken: len(waiting)}
+	view, err := w.group.db.Batch()
 	if err != nil {
-		return entry, len(waiting), err
+		return b, err
 	}
-	if entry.Base, err = fsm.Base(batch.Tx()); err != nil {
-		return entry, len(waiting), errors.Join(err, batch.Close())
+	defer func() { err = errors.Join(err, view.Close()) }()
+	if b.entry.Base, err = fsm.Base(view.Tx()); err != nil {
+		return b, err
 	}
-	for n < len(waiting) && batch.Size() < batchBytes {
-		g.run(batch, waiting[n])
-		n++
+	b.remembered.base = b.entry.Base
+	start := time.Now()
+	for b.taken = 0; b.taken < len(waiting) && view.Size() < batchBytes && time.Since(start) < batchTime; b.taken++ {
+		w.try(view, b, waiting[b.taken])
 	}
-	entry.Changes = batch.Changes()
-	return entry, n, batch.Close()
+	w.memory.record(view.Tx(), &b.remembered)
+	b.entry.Changes = view.Changes()
+	return b, nil
 }
 
-// run evaluates one operation; if it fails nothing of it stays.
-func (g *Group) run(batch *store.Batch, p *pending) {
+// try runs one operation; if it fails nothing of it stays.
+func (w *writer) try(view *store.Batch, b *batch, p *pending) {
+	p.answer, p.changed = nil, false
 	if p.err = p.ctx.Err(); p.err != nil {
 		return
 	}
-	before := batch.Savepoint()
+	before := view.Savepoint()
 	defer func() {
 		if r := recover(); r != nil {
-			g.config.Log.Error("operation panicked", "op", fmt.Sprintf("%T", p.op), "panic", r, "stack", string(debug.Stack()))
-			p.answer, p.err = nil, fmt.Errorf("%T: %v", p.op, r)
+			w.group.config.Log.Error("operation panicked", "op", fmt.Sprintf("%T", p.op), "panic", r, "stack", string(debug.Stack()))
+			p.answer, p.err = nil, fmt.Errorf("%T panicked: %v", p.op, r)
 		}
 		if p.err != nil {
-			batch.Rollback(before)
+			view.Rollback(before)
 		}
 	}()
-	p.answer, p.err = g.config.Evaluate(batch.Tx(), p.op)
+	named := p.id != OperationID{}
+	if named && w.memory.recall(view.Tx(), &b.remembered, p) {
+		return
+	}
+	if p.answer, p.err = w.group.config.Evaluate(view.Tx(), p.op); p.err != nil {
+		return
+	}
+	if p.changed = view.Savepoint() > before; p.changed && named {
+		p.err = w.memory.add(&b.remembered, p)
+	}
 }
 
-var errRefused = errors.New("entry was evaluated on an older state")
-
-// propose replicates an entry and returns when this node has applied it.
-func (g *Group) propose(entry *fsm.Entry) error {
-	future := g.raft.Apply(entry.Encode(), applyTimeout)
-	if err := future.Error(); err != nil {
-		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrRaftShutdown) || errors.Is(err, raft.ErrEnqueueTimeout) {
-			return fmt.Errorf("%w: %w", errNoLeader, err)
-		}
-		return fmt.Errorf("outcome of the write is unknown: %w", err)
+// propose replicates a batch and returns when this node has applied it. One
+// without changes holds if this node still is the leader.
+func (w *writer) propose(b *batch) error {
+	g := w.group
+	if len(b.entry.Changes) == 0 {
+		return g.confirm(context.Background())
+	}
+	var future raft.ApplyFuture
+	err := g.await(func() raft.Future {
+		future = g.raft.Apply(b.entry.Encode(), applyTimeout)
+		return future
+	})
+	if err != nil {
+		return outcome(err)
 	}
 	switch answer := future.Response().(type) {
 	case fsm.Refused:
 		return errRefused
 	case error:
-		return answer
+		return outcome(answer)
 	}
+	w.memory.commit(&b.remembered, future.Index())
 	return nil
 }

@@ -19,8 +19,9 @@ type FSM struct {
 
 	mu      sync.Mutex    // one change of the state file at a time
 	state   State         // as in the file, without the configuration
-	broken  error         // why nothing can be applied any more
 	applied atomic.Uint64 // state.Index, for those who only look
+	broken  error         // why nothing can be applied any more; set before stopped is closed
+	stopped chan struct{}
 
 	waiting sync.Mutex
 	moved   chan struct{} // closed when applied changes; nil while nobody waits
@@ -39,7 +40,7 @@ type Refused struct{}
 // runs between two entries, so it must return soon, and copy what it keeps. It
 // calls fatal once, if an entry cannot be applied; no other one is then.
 func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, error) {
-	f := &FSM{db: db, observe: observe, fatal: fatal}
+	f := &FSM{db: db, observe: observe, fatal: fatal, stopped: make(chan struct{})}
 	return f, f.load()
 }
 
@@ -69,7 +70,8 @@ func (f *FSM) publish() {
 // which change nothing, may lie behind it.
 func (f *FSM) Applied() uint64 { return f.applied.Load() }
 
-// WaitApplied returns when the state file holds the entry with an index.
+// WaitApplied returns when the state file holds the entry with an index, or when
+// it never will.
 func (f *FSM) WaitApplied(ctx context.Context, index uint64) error {
 	for {
 		f.waiting.Lock()
@@ -84,6 +86,8 @@ func (f *FSM) WaitApplied(ctx context.Context, index uint64) error {
 		f.waiting.Unlock()
 		select {
 		case <-moved:
+		case <-f.stopped:
+			return f.broken
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -100,7 +104,9 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken == nil {
-		f.fail(f.applyBatch(logs, answers))
+		if err := f.applyBatch(logs, answers); err != nil {
+			f.fail(err)
+		}
 	}
 	if f.broken != nil {
 		for i := range answers {
@@ -110,9 +116,11 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
-// fail notes the error after which nothing can be applied, if it is one.
+// fail notes the error after which nothing can be applied.
 func (f *FSM) fail(err error) {
-	if f.broken = err; err != nil {
+	if f.broken == nil {
+		f.broken = err
+		close(f.stopped)
 		f.fatal(err)
 	}
 }

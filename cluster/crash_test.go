@@ -1,0 +1,3 @@
+package cluster
+
+func crashChild() bool { return false }

@@ -1,0 +1,90 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// appendEntries is how many entries one message to a member carries, and how
+// many one transaction of the state machine takes.
+const appendEntries = 16
+
+// raftConfig is what Raft is told. It takes no snapshots by itself: trim does, by
+// the length of the log.
+func (g *Group) raftConfig() *raft.Config {
+	conf := raft.DefaultConfig()
+	conf.LocalID = raft.ServerID(g.config.Node)
+	conf.Logger = raftLogger(g.config.Log)
+	conf.NotifyCh = g.notify
+	conf.MaxAppendEntries = appendEntries
+	conf.HeartbeatTimeout, conf.ElectionTimeout = g.config.Heartbeat, g.config.Heartbeat
+	conf.LeaderLeaseTimeout = g.config.Heartbeat / 2
+	conf.SnapshotThreshold, conf.SnapshotInterval = 1<<62, 24*time.Hour
+	// The state file is the newest state: nothing is restored at the start.
+	conf.NoSnapshotRestoreOnStart = true
+	// A replica that was removed is closed by whoever opened it.
+	conf.ShutdownOnRemove = false
+	return conf
+}
+
+func (g *Group) startRaft() (err error) {
+	transport := g.config.Transport
+	if transport == nil {
+		_, transport = raft.NewInmemTransport(raft.ServerAddress(g.config.Node))
+	}
+	defer func() {
+		if r := recover(); r != nil { // how Raft says that it cannot read or write its log
+			err = fmt.Errorf("log file %s: %v", g.log.path, r)
+		}
+	}()
+	conf := g.raftConfig()
+	if err := g.checkFiles(conf, transport); err != nil {
+		return err
+	}
+	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, newSnapshots(g.config.Dir, g.db, g.fsm), transport)
+	if err != nil {
+		return fmt.Errorf("log file %s: %w", g.log.path, err)
+	}
+	g.log.running.Store(true)
+	return g.campaign()
+}
+
+// checkFiles begins a new group, or makes sure that an old one's log and state
+// file belong together.
+func (g *Group) checkFiles(conf *raft.Config, transport raft.Transport) error {
+	none := raft.NewDiscardSnapshotStore()
+	known, err := raft.HasExistingState(g.log, g.log, none)
+	if err != nil {
+		return fmt.Errorf("log file %s: %w", g.log.path, err)
+	}
+	applied := g.fsm.Applied()
+	first, _, _ := g.log.extent()
+	switch {
+	case !known && applied > 0:
+		return fmt.Errorf("log file %s is gone although %s is not: restore the data folder from a backup", g.log.path, g.db.Path())
+	case first > applied+1:
+		return fmt.Errorf("state file %s ends at entry %d, but its log begins at %d: restore the data folder from a backup", g.db.Path(), applied, first)
+	case known || g.config.Join:
+		return nil
+	}
+	self := raft.Server{ID: conf.LocalID, Address: transport.LocalAddr()}
+	members := raft.Configuration{Servers: []raft.Server{self}}
+	if err := raft.BootstrapCluster(conf, g.log, g.log, none, transport, members); err != nil {
+		return fmt.Errorf("log file %s: %w", g.log.path, err)
+	}
+	return nil
+}
+
+// campaign spares a lone member the wait for a leader that cannot be there:
+// Raft looks at its timer anew when the time-out gets shorter.
+func (g *Group) campaign() error {
+	members := g.raft.GetConfiguration().Configuration().Servers
+	if len(members) != 1 || members[0].ID != raft.ServerID(g.config.Node) {
+		return nil
+	}
+	conf := g.raft.ReloadableConfig()
+	conf.HeartbeatTimeout -= time.Millisecond
+	return g.raft.ReloadConfig(conf)
+}

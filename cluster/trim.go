@@ -1,0 +1,34 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+// trim cuts the log when it is too long. That happens by its length, not by what
+// was appended since the start, so a node that restarts often cuts its log too.
+func (g *Group) trim(ctx context.Context) {
+	for {
+		select {
+		case <-g.log.long:
+			if err := g.cut(); err != nil {
+				// The next entry, or the next leader, tells again that it is too long.
+				g.config.Log.Debug("log is not cut yet", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cut drops the oldest entries, but none that the state file does not hold.
+func (g *Group) cut() error {
+	conf := g.raft.ReloadableConfig()
+	conf.TrailingLogs = g.log.keep()
+	if err := g.raft.ReloadConfig(conf); err != nil {
+		return fmt.Errorf("cut log: %w", err)
+	}
+	return g.await(func() raft.Future { return g.raft.Snapshot() })
+}
