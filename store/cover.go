@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"reflect"
 	"unsafe"
 
@@ -116,13 +115,13 @@ func (cv *cover) append(b []byte, p unsafe.Pointer) []byte {
 // Reader reads some columns of index entries into a row: it sets these columns and
 // leaves the others alone. Texts alias the file, so that they die with the
 // transaction; pointers to texts are used again, so that the row must be one that
-// only readers write.
-func (ix *Index[T]) Reader(columns prefect.Columns) func(e Entry, row *T) {
+// only readers write. It is for one goroutine.
+func (ix *Index[T]) Reader(columns prefect.Columns) func(e *Entry, row *T) {
 	if columns&ix.Cover == 0 {
-		return func(Entry, *T) {}
+		return func(*Entry, *T) {}
 	}
 	r := ix.cover.reader(columns)
-	return func(e Entry, row *T) {
+	return func(e *Entry, row *T) {
 		if !r.read(e.cover, unsafe.Pointer(row)) {
 			panic(Corrupt{ix.table.name, bytes.Clone(e.Primary), errTruncated})
 		}
@@ -132,31 +131,59 @@ func (ix *Index[T]) Reader(columns prefect.Columns) func(e Entry, row *T) {
 // coverReader reads the columns of a cover that are wanted.
 type coverReader struct {
 	*cover
-	fixed []coverColumn // those of a fixed width
-	texts []coverColumn // all up to the last one that is wanted
+	fixed []placedColumn // those of a fixed width
+	texts []coverColumn  // all up to the last one that is wanted
 	want  uint16
-	below [3]uint16 // the columns of each fixed width
+
+	// Most entries have the same columns set: for those the places are known.
+	set    uint16
+	textAt int // where the texts begin
+}
+
+// placedColumn is a column that has its place in the data, -1 if it is not set.
+type placedColumn struct {
+	coverColumn
+	at int
 }
 
 func (cv *cover) reader(columns prefect.Columns) *coverReader {
 	r := &coverReader{cover: cv}
 	for width, list := range cv.columns {
 		for i, c := range list {
-			if width < wideTexts {
-				r.below[width] |= 1 << c.bit
-			}
-			if !columns.Has(c.num) {
+			switch {
+			case !columns.Has(c.num):
 				continue
+			case width == wideTexts:
+				r.texts = list[:i+1]
+			default:
+				r.fixed = append(r.fixed, placedColumn{c, -1})
 			}
 			r.want |= 1 << c.bit
-			if width == wideTexts {
-				r.texts = list[:i+1]
-			} else {
-				r.fixed = append(r.fixed, c)
+		}
+	}
+	r.textAt = 2
+	return r
+}
+
+// place finds out where the columns are when some are set.
+func (r *coverReader) place(set uint16) {
+	r.set = set
+	at, next := 2, 0
+	for width, size := range []int{wideWords: 8, wideIDs: 16, wideBytes: 1} {
+		for _, c := range r.columns[width] {
+			has := set>>c.bit&1 != 0
+			if r.want>>c.bit&1 != 0 {
+				if r.fixed[next].at = -1; has {
+					r.fixed[next].at = at
+				}
+				next++
+			}
+			if has {
+				at += size
 			}
 		}
 	}
-	return r
+	r.textAt = at
 }
 
 // read reports whether the data has what it says.
@@ -165,39 +192,27 @@ func (r *coverReader) read(data []byte, row unsafe.Pointer) bool {
 		return false
 	}
 	set := binary.LittleEndian.Uint16(data)
-	ids := 2 + 8*bits.OnesCount16(set&r.below[wideWords])
-	octets := ids + 16*bits.OnesCount16(set&r.below[wideIDs])
-	texts := octets + bits.OnesCount16(set&r.below[wideBytes])
-	if len(data) < texts {
+	if set != r.set {
+		r.place(set)
+	}
+	if len(data) < r.textAt {
 		return false
 	}
 	for i := range r.fixed {
 		c := &r.fixed[i]
-		at := unsafe.Add(row, c.offset)
-		before := set & (1<<c.bit - 1)
-		has := set>>c.bit&1 != 0
-		switch c.mem {
-		case inWord:
-			var v uint64
-			if has {
-				v = binary.LittleEndian.Uint64(data[2+8*bits.OnesCount16(before):])
-			}
-			*(*uint64)(at) = v
-		case inID:
-			var v prefect.ID
-			if has {
-				v = prefect.ID(data[ids+16*bits.OnesCount16(before&r.below[wideIDs]):])
-			}
-			*(*prefect.ID)(at) = v
+		to := unsafe.Add(row, c.offset)
+		switch {
+		case c.at < 0:
+			c.clear(to)
+		case c.mem == inWord:
+			*(*uint64)(to) = binary.LittleEndian.Uint64(data[c.at:])
+		case c.mem == inByte:
+			*(*byte)(to) = data[c.at]
 		default:
-			var v byte
-			if has {
-				v = data[octets+bits.OnesCount16(before&r.below[wideBytes])]
-			}
-			*(*byte)(at) = v
+			*(*prefect.ID)(to) = prefect.ID(data[c.at:])
 		}
 	}
-	return len(r.texts) == 0 || r.readTexts(data[texts:], set, row)
+	return len(r.texts) == 0 || r.readTexts(data[r.textAt:], set, row)
 }
 
 func (r *coverReader) readTexts(data []byte, set uint16, row unsafe.Pointer) bool {

@@ -192,7 +192,7 @@ func (ix *Index[T]) Row(tx *Tx, e Entry) *T {
 func (ix *Index[T]) Partial(e Entry, row *T) {
 	var zero T
 	*row = zero
-	ix.Reader(ix.Cover)(e, row)
+	ix.Reader(ix.Cover)(&e, row)
 }
 
 // Count is the number of entries in a range.

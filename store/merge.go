@@ -10,6 +10,7 @@ type Scan struct {
 	kind    keyKind
 	started bool
 	heads   []*cursor // a heap: the first is the current one
+	entry   Entry
 }
 
 // keyKind says where a bucket has the primary key.
@@ -42,7 +43,9 @@ func (s *Scan) Next() bool {
 		s.heads[0] = s.heads[last]
 		s.heads = s.heads[:last]
 	}
-	s.sink(0)
+	if len(s.heads) > 1 {
+		s.sink(0)
+	}
 	return len(s.heads) > 0
 }
 
@@ -90,27 +93,28 @@ func (s *Scan) Rest() Key {
 	return c.key[c.skip:]
 }
 
-// Entry is the current entry.
-func (s *Scan) Entry() Entry {
-	c := s.heads[0]
-	switch n := s.keyLen; s.kind {
+// Entry is the current entry; the next one overwrites it.
+func (s *Scan) Entry() *Entry {
+	c, e, n := s.heads[0], &s.entry, s.keyLen
+	switch s.kind {
 	case uniqueKeys:
-		return Entry{Key: c.key, Primary: c.value[:n:n], cover: c.value[n:]}
+		e.Key, e.Primary, e.cover = c.key, c.value[:n:n], c.value[n:]
 	case rowKeys:
 		fields, err := body(c.value)
 		if err != nil {
 			panic(Corrupt{s.table, bytes.Clone(c.key), err})
 		}
-		return Entry{Primary: c.key, cover: fields}
+		e.Primary, e.cover = c.key, fields
 	default:
 		at := len(c.key) - n
-		return Entry{Key: c.key[:at:at], Primary: c.key[at:], cover: c.value}
+		e.Key, e.Primary, e.cover = c.key[:at:at], c.key[at:], c.value
 	}
+	return e
 }
 
 func (s *Scan) each(yield func(Entry) bool) {
 	for s.Next() {
-		if !yield(s.Entry()) {
+		if !yield(*s.Entry()) {
 			return
 		}
 	}

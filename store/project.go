@@ -29,7 +29,7 @@ func (t *Table[T]) Project(columns prefect.Columns) *Projection[T] {
 }
 
 // Entry reads the row of an entry of the table itself.
-func (p *Projection[T]) Entry(e Entry, row *T) {
+func (p *Projection[T]) Entry(e *Entry, row *T) {
 	if err := p.decode(e.cover, unsafe.Pointer(row)); err != nil {
 		panic(Corrupt{p.table.name, bytes.Clone(e.Primary), err})
 	}

@@ -86,17 +86,17 @@ func (c *cursor) next() bool {
 	switch {
 	case !c.started:
 		c.start()
-	case c.over == nil:
-		c.stepFile()
-	default:
+	case c.over != nil:
 		c.step()
+	default:
+		c.stepFile()
 	}
 	if c.over == nil { // the file alone, as in all queries
-		c.key, c.value = c.fk, c.fv
-		if c.fk != nil {
-			c.tx.visited++
+		if c.key, c.value = c.fk, c.fv; c.fk == nil {
+			return false
 		}
-		return c.fk != nil
+		c.tx.visited++
+		return true
 	}
 	for {
 		fromOver := false
