@@ -60,7 +60,7 @@ func setFlowRunState(c *call) error {
 		return err
 	}
 	return replyOrchestration(c)(ops.ChangeFlowRunState(c.ctx, c.backend, ops.SetFlowRunState{
-		RunID: c.id("id"), State: body.State, Force: body.Force, APIVersion: c.header("X-Prefect-Api-Version"),
+		RunID: c.id("id"), State: body.State, Force: body.Force, Client: c.client(),
 	}))
 }
 
@@ -75,7 +75,7 @@ func replyOrchestration(c *call) func(*ops.Orchestration, error) error {
 		if o.Created {
 			status = 201
 		}
-		return c.reply(status, o)
+		return c.reply(status, o.Outcome)
 	}
 }
 
@@ -84,7 +84,7 @@ func resumeFlowRun(c *call) error {
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	return replyOrchestration(c)(ops.ResumeRun(c.ctx, c.backend, c.id("id"), body.RunInput))
+	return replyOrchestration(c)(ops.ResumeRun(c.ctx, c.backend, c.id("id"), body.RunInput, c.client()))
 }
 
 func labelFlowRun(c *call) error {
@@ -100,7 +100,7 @@ func setFlowRunStates(c *call) error {
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	results, err := ops.ChangeFlowRunStates(c.ctx, c.backend, body, c.header("X-Prefect-Api-Version"))
+	results, err := ops.ChangeFlowRunStates(c.ctx, c.backend, body, c.client())
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type backend struct {
 	couriers []*courier       // by number
 	layout   ops.Groups
 	settings *ops.Settings
+	known    ops.Known
 }
 
 var _ ops.Backend = (*backend)(nil)
@@ -118,6 +119,9 @@ func (b *backend) Groups() ops.Groups { return b.layout }
 
 // Settings are those that operations obey.
 func (b *backend) Settings() *ops.Settings { return b.settings }
+
+// Known remembers what is around flow runs.
+func (b *backend) Known() *ops.Known { return &b.known }
 
 // NewID makes an id in a random slot.
 func (b *backend) NewID() prefect.ID {

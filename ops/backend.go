@@ -24,6 +24,8 @@ type Backend interface {
 	Groups() Groups
 	// Settings are those that operations obey.
 	Settings() *Settings
+	// Known remembers what is around flow runs.
+	Known() *Known
 	// NewID makes an id in a random slot.
 	NewID() prefect.ID
 	// Now is the server's clock.

@@ -53,29 +53,29 @@ func RemoveFlowRuns(ctx context.Context, b Backend, q prefect.FlowRunsBulkDelete
 
 // BulkOrchestration is the outcome for one of many flow runs.
 type BulkOrchestration struct {
-	FlowRunID prefect.ID           `json:"flow_run_id"`
-	Status    string               `json:"status"`
-	State     *prefect.State       `json:"state"`
-	Details   OrchestrationDetails `json:"details"`
+	FlowRunID prefect.ID `json:"flow_run_id"`
+	Outcome
 }
 
 // ChangeFlowRunStates proposes a state for the first flow runs that match, in
 // turn; a run that is refused is an ABORT.
-func ChangeFlowRunStates(ctx context.Context, b Backend, q prefect.FlowRunsBulkSetState, apiVersion string) ([]BulkOrchestration, error) {
+func ChangeFlowRunStates(ctx context.Context, b Backend, q prefect.FlowRunsBulkSetState, client ClientInfo) ([]BulkOrchestration, error) {
 	ids, err := firstFlowRuns(ctx, b, q.FlowRuns, q.Limit)
 	if err != nil {
 		return nil, err
 	}
 	results := []BulkOrchestration{}
 	for _, id := range ids {
-		o, err := ChangeFlowRunState(ctx, b, SetFlowRunState{RunID: id, State: q.State, Force: q.Force, APIVersion: apiVersion})
+		o, err := ChangeFlowRunState(ctx, b, SetFlowRunState{RunID: id, State: q.State, Force: q.Force, Client: client})
 		var refusal *Error
-		if errors.As(err, &refusal) && !refusal.Retryable {
-			o = refusedWith("ABORT", nil, refusal.Detail)
-		} else if err != nil {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || errors.As(err, &refusal) && refusal.Retryable:
 			return nil, err
+		default:
+			o = refusedWith(aborted, nil, err.Error())
 		}
-		results = append(results, BulkOrchestration{FlowRunID: id, Status: o.Status, State: o.State, Details: o.Details})
+		results = append(results, BulkOrchestration{id, o.Outcome})
 	}
 	return results, nil
 }

@@ -14,6 +14,7 @@ type CreateFlowRun struct {
 	ID        prefect.ID
 	Body      prefect.FlowRunCreate
 	Flow      FlowRef
+	Parent    *TaskRunRef // the task run that it runs as, if another group holds it
 	CreatedBy *prefect.CreatedBy
 }
 
@@ -36,7 +37,7 @@ func (o *CreateFlowRun) Run(c *Context) (any, error) {
 		ParentTaskRunID: body.ParentTaskRunID, InfrastructureDocumentID: body.InfrastructureDocumentID,
 		CreatedBy: o.CreatedBy, JobVariables: orObject(body.JobVariables),
 	}
-	state, err := initialFlowRunState(c, run, body.State, &o.Flow)
+	state, err := initialFlowRunState(c, run, body.State, Surroundings{Flow: &o.Flow, Parent: o.Parent})
 	if err != nil {
 		return nil, err
 	}
@@ -81,23 +82,31 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	if body.WorkPoolName != nil {
 		return none, NotFound(`Work pool "` + *body.WorkPoolName + `" not found.`)
 	}
+	parent, err := parentOf(ctx, b, body.ParentTaskRunID)
+	if err != nil {
+		return none, err
+	}
 	id := b.NewID()
 	switch {
 	case body.IdempotencyKey != nil:
 		id = id.WithSlot(idempotencySlot(body.FlowID, *body.IdempotencyKey))
-	case !body.ParentTaskRunID.IsNull():
+	case parent != nil:
 		// A subflow run lives with its parent, so that the parent's task run
 		// follows in the same entry.
-		_, parent, err := FindTaskRun(ctx, b, body.ParentTaskRunID)
-		if err != nil {
-			return none, err
-		}
-		if parent != nil && !parent.FlowRunID.IsNull() {
-			id = id.WithSlot(parent.FlowRunID.Slot())
-		}
+		id = id.WithSlot(parent.slot())
 	}
-	return Do[Upserted[prefect.FlowRun]](ctx, b, b.Groups().Of(id),
-		&CreateFlowRun{ID: id, Body: body, Flow: *flow, CreatedBy: by})
+	group := b.Groups().Of(id)
+	if parent != nil && b.Groups().OfSlot(parent.slot()) == group {
+		parent = nil
+	}
+	made, err := Do[Upserted[prefect.FlowRun]](ctx, b, group,
+		&CreateFlowRun{ID: id, Body: body, Flow: *flow, Parent: parent, CreatedBy: by})
+	if err != nil || !made.Created {
+		return made, err
+	}
+	around := Surroundings{Flow: flow, Parent: parent}
+	b.Known().put(id, around, b.Now())
+	return made, settleParent(ctx, b, group, around)
 }
 
 // idempotencySlot puts all runs of a flow with one idempotency key in one slot,

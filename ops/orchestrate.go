@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"prefectd/prefect"
 	"prefectd/store"
 )
@@ -13,12 +15,12 @@ const (
 	waiting  = "WAIT"
 )
 
-// Orchestration is the outcome of a proposed state.
-type Orchestration struct {
+// Outcome is what a client is told of the state that it proposed: the state that
+// the run is in now, and what became of the proposal.
+type Outcome struct {
 	State   *prefect.State       `json:"state"`
 	Status  string               `json:"status"`
 	Details OrchestrationDetails `json:"details"`
-	Created bool                 `json:"-"` // State is new: the proposed one or its replacement
 }
 
 // OrchestrationDetails says why a status is not ACCEPT, and for how long to wait.
@@ -28,6 +30,12 @@ type OrchestrationDetails struct {
 	Reason       *string `json:"reason,omitzero"`
 }
 
+// Orchestration is the outcome of a proposed state, as operations answer it.
+type Orchestration struct {
+	Outcome
+	Created bool // the outcome's state is new: the proposed one or its replacement
+}
+
 // rule guards the transitions between two sets of state types. Its hooks may
 // be nil.
 type rule struct {
@@ -35,8 +43,30 @@ type rule struct {
 	from, to stateSet
 	before   func(t *transition) // may replace or refuse the proposal
 	after    func(t *transition) // once the state is written; in reverse order
-	cleanup  func(t *transition) // instead of after, when a later rule changed the target type
-	always   bool                // runs whatever became of the proposal
+	cleanup  func(t *transition) // instead of after, when a later rule changed the target
+	always   bool                // a transform: runs whatever became of the proposal
+}
+
+// governs reports whether a rule has a say: by the pair of types that was
+// intended, and only while the proposal still has the intended type.
+func (r *rule) governs(t *transition) bool {
+	return r.always || r.from.has(t.from) && r.to.has(t.to) && typeOf(t.proposed) == t.to
+}
+
+// leave runs what a rule has to do once the state is written; left is the type of
+// the proposal when the rule was through with it.
+func (r *rule) leave(t *transition, left prefect.StateType) {
+	hook := r.after
+	switch {
+	case r.always:
+	case !r.to.has(left):
+		return // it refused what it governs
+	case typeOf(t.proposed) != left:
+		hook = r.cleanup
+	}
+	if hook != nil {
+		hook(t)
+	}
 }
 
 // stateSet is a set of state types, NoState among them.
@@ -59,13 +89,14 @@ var terminalStates = states(prefect.Completed, prefect.Failed, prefect.Cancelled
 // task is nil; for a task run flowRun is its flow run, or nil.
 type transition struct {
 	c       *Context
+	client  ClientInfo
 	flowRun *prefect.FlowRun
 	task    *prefect.TaskRun
-	flow    *FlowRef
+	around  Surroundings
 	run     progress
 	cached  *store.CachedState // what the cache holds for the proposal's key
 
-	initial, proposed *prefect.State
+	initial, proposed *prefect.State    // nil for none
 	from, to          prefect.StateType // the intended pair
 
 	status  string
@@ -73,44 +104,38 @@ type transition struct {
 
 	savedPolicy   prefect.FlowRunPolicy
 	savedRunCount int
+	pauseKey      string
 	touched       bool  // the run changed even if its state does not
 	err           error // a hook's failure: nothing stays
 }
 
-// orchestrate applies a policy and the transforms, and writes the state that is left.
+// orchestrate applies a policy and the transforms, and writes the state that is
+// left.
 func (t *transition) orchestrate(policy []rule) (*Orchestration, error) {
 	t.from, t.to = typeOf(t.initial), t.proposed.Type
 	t.status, t.details = accepted, OrchestrationDetails{Type: "accept_details"}
 	type entry struct {
 		rule *rule
-		own  bool // the rule itself changed the target type
+		left prefect.StateType
 	}
-	var entered []entry
+	entered := make([]entry, 0, len(policy))
 	for i := range policy {
 		r := &policy[i]
-		if !r.always && (!r.from.has(t.from) || !r.to.has(t.to) || typeOf(t.proposed) != t.to) {
+		if !r.governs(t) {
 			continue
 		}
-		before := typeOf(t.proposed)
 		if r.before != nil {
 			r.before(t)
 		}
-		entered = append(entered, entry{r, typeOf(t.proposed) != before})
+		entered = append(entered, entry{r, typeOf(t.proposed)})
 	}
 	if t.proposed != nil {
 		t.transform()
 		t.write()
 		t.mirror()
 	}
-	for i := len(entered) - 1; i >= 0; i-- {
-		e := entered[i]
-		hook := e.rule.after
-		if !e.rule.always && !e.own && typeOf(t.proposed) != t.to {
-			hook = e.rule.cleanup
-		}
-		if hook != nil {
-			hook(t)
-		}
+	for _, e := range slices.Backward(entered) {
+		e.rule.leave(t, e.left)
 	}
 	if t.proposed != nil || t.touched {
 		t.put()
@@ -119,7 +144,7 @@ func (t *transition) orchestrate(policy []rule) (*Orchestration, error) {
 }
 
 func (t *transition) answer() *Orchestration {
-	o := &Orchestration{State: t.initial, Status: t.status, Details: t.details}
+	o := &Orchestration{Outcome: Outcome{State: t.initial, Status: t.status, Details: t.details}}
 	if t.proposed != nil {
 		o.State, o.Created = t.proposed, true
 	}
@@ -144,38 +169,16 @@ func (t *transition) wait(seconds int, reason string) {
 	t.details = OrchestrationDetails{Type: "wait_details", DelaySeconds: &seconds, Reason: &reason}
 }
 
+// fail notes the first failure of a transition's hooks.
+func (t *transition) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
 func typeOf(s *prefect.State) prefect.StateType {
 	if s == nil {
 		return prefect.NoState
 	}
 	return s.Type
-}
-
-// newState is a state of the server's own making.
-func (t *transition) newState(kind prefect.StateType, name, message string) *prefect.State {
-	no := false
-	s := &prefect.State{Type: kind, Name: name, Details: prefect.StateDetails{Deferred: &no}}
-	if message != "" {
-		s.Message = &message
-	}
-	return t.c.identify(s, t.run.id)
-}
-
-// identify gives a state the id and the time of the server.
-func (c *Context) identify(s *prefect.State, run prefect.ID) *prefect.State {
-	s.ID, s.Timestamp = c.NewID(run.Slot()), c.Now
-	if s.Type == prefect.Scheduled && s.Details.ScheduledTime.IsNull() {
-		s.Details.ScheduledTime = c.Now
-	}
-	return s
-}
-
-// propose makes a state of what a client sent.
-func (c *Context) propose(create *prefect.StateCreate, run prefect.ID) *prefect.State {
-	create.SetDefaults()
-	s := &prefect.State{Type: create.Type, Name: *create.Name, Message: create.Message, Data: create.Data, Details: create.Details}
-	if s.Details.Deferred == nil {
-		s.Details.Deferred = new(bool)
-	}
-	return c.identify(s, run)
 }

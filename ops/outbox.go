@@ -30,6 +30,15 @@ func (c *Context) Send(group int, op Operation) error {
 	return nil
 }
 
+// runOrSend runs an operation here if this is its group, else sends it there.
+func (c *Context) runOrSend(group int, op Operation) error {
+	if group != c.Group {
+		return c.Send(group, op)
+	}
+	_, err := op.Run(c)
+	return err
+}
+
 // Deliver runs messages in the group that they are for. Those of one group come
 // in order; one that was taken before is skipped.
 type Deliver struct {

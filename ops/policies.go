@@ -1,7 +1,6 @@
 package ops
 
-// The policies: which rules guard a transition, in their order. Concurrency
-// limits are not kept yet, so the rules about them have nothing to do.
+// The policies: which rules guard a transition, in their order.
 var (
 	coreFlowPolicy = []rule{
 		preserveLease,
@@ -10,9 +9,9 @@ var (
 		enforceCancellingToCancelled,
 		bypassCancellingWithoutInfrastructure,
 		preventPending(true),
-		limit("ValidateDeploymentConcurrencyAtRunning"),
-		limit("SecureFlowConcurrencySlots"),
-		limit("RemoveDeploymentConcurrencyLeaseForOldClientVersions"),
+		validateSlotAtRunning,
+		secureFlowSlots,
+		dropLeaseOfOldClients,
 		onlyScheduledIsLate,
 		handlePausing,
 		handleResuming,
@@ -20,27 +19,32 @@ var (
 		waitForScheduledTime,
 		retryFailedFlows,
 		emitFlowRunState,
-		limit("ReleaseFlowConcurrencySlots"),
+		releaseFlowSlots,
 	}
 	minimalFlowPolicy = []rule{
 		preserveLease,
 		preventResultLoss,
 		bypassCancellingWithoutInfrastructure,
 		emitFlowRunState,
-		limit("ReleaseFlowConcurrencySlots"),
+		releaseFlowSlots,
+	}
+	markLatePolicy = []rule{
+		onlyScheduledIsLate,
+		enforceSlotsOnLate,
+		emitFlowRunState,
 	}
 	coreTaskPolicy = []rule{
 		retrieveCached,
 		handleTaskTerminalStates,
 		preventTasksOfStoppedFlows,
-		limit("SecureTaskConcurrencySlots"),
+		secureTaskSlots,
 		copyScheduledTime,
 		waitForScheduledTime,
 		retryFailedTasks,
 		renameReruns,
 		trackFlowRunCount,
 		insertCached,
-		limit("ReleaseTaskConcurrencySlots"),
+		releaseTaskSlots,
 	}
 	backgroundTaskPolicy = []rule{
 		preventPending(false),
@@ -53,12 +57,10 @@ var (
 		renameReruns,
 		trackFlowRunCount,
 		insertCached,
-		limit("ReleaseTaskConcurrencySlots"),
+		releaseTaskSlots,
+		enqueueScheduled,
 	}
 	minimalTaskPolicy = []rule{
-		limit("ReleaseTaskConcurrencySlots"),
+		releaseTaskSlots,
 	}
 )
-
-// limit holds the place of a rule about concurrency limits.
-func limit(name string) rule { return rule{name: name} }

@@ -9,71 +9,62 @@ import (
 
 // ResumeFlowRun takes a paused flow run up again, with the input that it asked for.
 type ResumeFlowRun struct {
-	RunID prefect.ID
-	Input prefect.JSON // null for none
-	Flow  *FlowRef
+	RunID  prefect.ID
+	Input  prefect.JSON // null for none
+	Client ClientInfo
+	Around Surroundings
 }
 
 // Run answers an *Orchestration; 404 for an unknown run.
 func (o *ResumeFlowRun) Run(c *Context) (any, error) {
 	run := flowRun(c.Tx, o.RunID)
 	if run == nil {
-		return nil, NotFoundModel("Flow run with id " + o.RunID.String() + " not found")
+		return nil, flowRunNotFound(o.RunID)
 	}
 	state := stateOf(c.Tx, store.FlowRunStates, run.StateID)
 	if state == nil || state.Type != prefect.Paused {
-		return refusedWith("ABORT", nil, "Cannot resume a flow run that is not paused."), nil
+		return refusedWith(aborted, nil, "Cannot resume a flow run that is not paused."), nil
 	}
 	keyset := state.Details.RunInputKeyset
-	if keyset != nil {
-		if reason := checkRunInput(c, run.ID, keyset, orObject(o.Input)); reason != "" {
-			return refusedWith("REJECT", state, reason), nil
+	var input prefect.JSON
+	if len(keyset) > 0 {
+		var refusal string
+		if input, refusal = takeRunInput(c, run.ID, keyset, o.Input); refusal != "" {
+			return refusedWith(rejected, state, refusal), nil
 		}
 	}
-	next := &prefect.State{Type: prefect.Running, Name: prefect.Running.Title()}
+	next := c.newState(run.ID, prefect.Running, "Running")
 	if state.Details.PauseReschedule {
-		next = &prefect.State{Type: prefect.Scheduled, Name: "Resuming"}
-		next.Details.ScheduledTime = c.Now
+		next = c.newState(run.ID, prefect.Scheduled, "Resuming")
 	}
-	next.Details.Deferred = new(bool)
-	outcome, err := c.orchestrateFlowRun(run, c.identify(next, run.ID), coreFlowPolicy, o.Flow)
+	outcome, err := c.orchestrateFlowRun(run, next, coreFlowPolicy, o.Client, o.Around)
 	if err != nil {
 		return nil, err
 	}
-	if name := keyset["response"]; name != "" && outcome.Status == "ACCEPT" && !prefect.IsNull(o.Input) && string(o.Input) != "{}" {
-		store.FlowRunInputs.Put(c.Tx, &prefect.FlowRunInput{
-			ID: c.NewID(run.ID.Slot()), Created: c.Now, Updated: c.Now,
-			FlowRunID: run.ID, Key: name, Value: string(o.Input),
-		})
+	if len(keyset) > 0 && outcome.Status == accepted && !isEmpty(input) {
+		err = keepRunInput(c, run.ID, keyset["response"], input)
 	}
-	return outcome, nil
+	return outcome, err
 }
 
 // refusedWith tells why a run stays paused: with the details of an abort, also
 // where the status is another.
 func refusedWith(status string, state *prefect.State, reason string) *Orchestration {
-	return &Orchestration{State: state, Status: status, Details: OrchestrationDetails{Type: "abort_details", Reason: &reason}}
-}
-
-// checkRunInput holds the input of a resume to what the pause asked for; it
-// answers what is wrong.
-func checkRunInput(c *Context, run prefect.ID, keyset prefect.StringMap, input prefect.JSON) string {
-	stored := store.FlowRunInputsByKey.Find(c.Tx, key(run).String(keyset["schema"]))
-	if stored == nil {
-		return "Run input schema not found."
-	}
-	schema := prefect.JSON(stored.Value)
-	if !schema.IsValid() {
-		return "Run input schema is not valid JSON."
-	}
-	return violation(schema, input)
+	return &Orchestration{Outcome: Outcome{
+		State: state, Status: status, Details: OrchestrationDetails{Type: "abort_details", Reason: &reason},
+	}}
 }
 
 // ResumeRun takes a paused flow run up again, with what its event needs.
-func ResumeRun(ctx context.Context, b Backend, id prefect.ID, input prefect.JSON) (*Orchestration, error) {
-	flow, err := flowOfRun(ctx, b, id)
+func ResumeRun(ctx context.Context, b Backend, id prefect.ID, input prefect.JSON, client ClientInfo) (*Orchestration, error) {
+	around, err := surroundingsOf(ctx, b, id)
 	if err != nil {
 		return nil, err
 	}
-	return Do[*Orchestration](ctx, b, b.Groups().Of(id), &ResumeFlowRun{RunID: id, Input: input, Flow: flow})
+	group := b.Groups().Of(id)
+	o, err := Do[*Orchestration](ctx, b, group, &ResumeFlowRun{RunID: id, Input: input, Client: client, Around: around})
+	if err != nil {
+		return nil, err
+	}
+	return o, settleParent(ctx, b, group, around)
 }

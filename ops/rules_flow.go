@@ -34,8 +34,8 @@ const resultLoss = "Cannot overwrite a COMPLETED state that carries persisted re
 // losesResult reports whether a stored result would give way to a completed
 // state without one.
 func (t *transition) losesResult() bool {
-	return t.initial.Type == prefect.Completed && isPersisted(t.initial) &&
-		t.proposed.Type == prefect.Completed && !isPersisted(t.proposed)
+	return t.initial.Type == prefect.Completed && hasResult(t.initial) &&
+		t.proposed.Type == prefect.Completed && !isResult(t.proposed.Data)
 }
 
 var preventResultLoss = rule{
@@ -55,23 +55,27 @@ var handleFlowTerminalStates = rule{
 		switch {
 		case states(prefect.Cancelling, prefect.Paused, prefect.Crashed).has(to):
 			t.abort("Run is already in terminal state " + t.initial.Type.String() + ".")
-		case t.initial.Type == prefect.Completed && isPersisted(t.initial) && !to.IsTerminal():
+		case t.initial.Type == prefect.Completed && hasResult(t.initial) && !to.IsTerminal():
 			t.reject(nil, "Run is already COMPLETED.")
 		case t.losesResult():
 			t.reject(nil, resultLoss)
 		case to == prefect.Scheduled && t.flowRun.DeploymentID.IsNull():
 			t.abort("Cannot reschedule a run without an associated deployment.")
+		case to.IsTerminal():
 		case to == prefect.Scheduled:
-			t.resetPolicy(prefect.Reschedule)
-		case !to.IsTerminal():
-			t.resetPolicy(prefect.NoRetryType)
+			t.forgetPauses(prefect.Reschedule)
+		default:
+			t.forgetPauses(prefect.NoRetryType)
 		}
 	},
 	cleanup: func(t *transition) { t.flowRun.EmpiricalPolicy = t.savedPolicy },
 }
 
-// resetPolicy forgets the pauses of the run so far.
-func (t *transition) resetPolicy(retry prefect.RetryType) {
+// forgetPauses makes the run's pauses fire again, because it starts anew.
+func (t *transition) forgetPauses(retry prefect.RetryType) {
+	if !t.client.knowsPauses() {
+		return
+	}
 	p := &t.flowRun.EmpiricalPolicy
 	p.Resuming, p.PauseKeys, p.RetryType = new(bool), prefect.StringSet{}, retry
 }
@@ -89,12 +93,12 @@ var bypassCancellingWithoutInfrastructure = rule{
 	name: "BypassCancellingFlowRunsWithNoInfra",
 	from: states(prefect.Scheduled, prefect.Paused), to: states(prefect.Cancelling),
 	before: func(t *transition) {
-		noProcess := t.flowRun.InfrastructurePID == nil || *t.flowRun.InfrastructurePID == ""
+		cancelled := t.c.newState(t.run.id, prefect.Cancelled, "Cancelled")
 		switch {
-		case t.initial.Type == prefect.Scheduled && (noProcess || t.initial.Name == "Resuming"):
-			t.reject(t.newState(prefect.Cancelled, "Cancelled", ""), "Scheduled flow run has no infrastructure to terminate.")
+		case t.initial.Type == prefect.Scheduled && text(t.flowRun.InfrastructurePID) == "", t.initial.Name == "Resuming":
+			t.reject(cancelled, "Scheduled flow run has no infrastructure to terminate.")
 		case t.initial.Type == prefect.Paused && t.initial.Details.PauseReschedule:
-			t.reject(t.newState(prefect.Cancelled, "Cancelled", ""), "Suspended flow run has no infrastructure to terminate.")
+			t.reject(cancelled, "Suspended flow run has no infrastructure to terminate.")
 		}
 	},
 }
@@ -121,8 +125,8 @@ var onlyScheduledIsLate = rule{
 	name: "EnsureOnlyScheduledFlowsMarkedLate", from: anyState, to: states(prefect.Scheduled),
 	before: func(t *transition) {
 		switch {
-		case t.proposed.Name != "Late":
-		case typeOf(t.initial) != prefect.Scheduled:
+		case t.proposed.Name != "Late" || t.initial == nil:
+		case t.initial.Type != prefect.Scheduled:
 			t.reject(nil, "Only scheduled flows can be marked late.")
 		case t.initial.Name == "Late":
 			t.reject(nil, "This flow run is already marked late.")
@@ -134,20 +138,16 @@ var handlePausing = rule{
 	name: "HandlePausingFlows", from: anyState, to: states(prefect.Paused),
 	before: func(t *transition) {
 		d, run := &t.proposed.Details, t.flowRun
-		verb := "pause"
-		if t.proposed.Name == "Suspended" {
-			verb = "suspend"
-		}
-		if d.PauseKey == nil {
-			fresh := t.c.NewID(run.ID.Slot()).String()
-			d.PauseKey = &fresh
+		verb := pauseVerb(t.proposed)
+		if t.pauseKey = text(d.PauseKey); d.PauseKey == nil {
+			t.pauseKey = t.c.NewID(run.ID.Slot()).String()
 		}
 		switch {
 		case t.initial == nil:
 			t.abort("Cannot " + verb + " flows with no state.")
 		case t.initial.Type != prefect.Running:
 			t.reject(nil, "Cannot "+verb+" flows that are not currently running.")
-		case slices.Contains(run.EmpiricalPolicy.PauseKeys, *d.PauseKey):
+		case slices.Contains(run.EmpiricalPolicy.PauseKeys, t.pauseKey):
 			t.reject(nil, "This "+verb+" has already fired.")
 		case d.PauseReschedule && !run.ParentTaskRunID.IsNull():
 			t.abort("Cannot " + verb + " subflows.")
@@ -156,43 +156,53 @@ var handlePausing = rule{
 		}
 	},
 	after: func(t *transition) {
-		if t.proposed == nil {
-			return
-		}
-		d, p := &t.proposed.Details, &t.flowRun.EmpiricalPolicy
-		p.PauseKeys = append(slices.Clone(p.PauseKeys), *d.PauseKey)
-		for _, name := range d.RunInputKeyset {
-			in := store.FlowRunInputsByKey.Find(t.c.Tx, key(t.flowRun.ID).String(name))
-			if in != nil {
+		p := &t.flowRun.EmpiricalPolicy
+		p.PauseKeys = append(slices.Clone(p.PauseKeys), t.pauseKey)
+		// Input that was stored for an earlier pause with these keys is not for this one.
+		for _, name := range t.proposed.Details.RunInputKeyset {
+			if in := store.FlowRunInputsByKey.Find(t.c.Tx, key(t.flowRun.ID).String(name)); in != nil {
 				store.FlowRunInputs.Delete(t.c.Tx, key(in.ID))
 			}
 		}
 	},
 }
 
+func pauseVerb(s *prefect.State) string {
+	if s.Name == "Suspended" {
+		return "suspend"
+	}
+	return "pause"
+}
+
+// handleResuming guards the way out of a pause. It marks the run as resuming even
+// if the state is refused.
 var handleResuming = rule{
 	name: "HandleResumingPausedFlows", from: states(prefect.Paused), to: anyState,
 	before: func(t *transition) {
-		d, to := &t.initial.Details, t.proposed.Type
+		d, to, name := &t.initial.Details, t.proposed.Type, strings.ToLower(t.proposed.Name)
 		switch {
 		case to == prefect.Pending || to == prefect.Paused:
 			t.reject(nil, "This run cannot transition to the StateType."+to.String()+" state from the StateType.PAUSED state.")
-		case to == prefect.Cancelling:
 		case d.PauseReschedule && t.flowRun.DeploymentID.IsNull():
-			t.reject(nil, "Cannot reschedule a "+strings.ToLower(t.proposed.Name)+" flow run without a deployment.")
+			t.reject(nil, "Cannot reschedule a "+name+" flow run without a deployment.")
+		case to == prefect.Cancelling: // also after the deadline: the process waits for it
 		case !d.PauseTimeout.IsNull() && d.PauseTimeout < t.c.Now:
-			t.reject(t.newState(prefect.Failed, "Failed", "The flow was "+strings.ToLower(t.proposed.Name)+" and never resumed."),
-				"The flow run pause has timed out and can no longer resume.")
+			verb := pauseVerb(t.proposed)
+			failed := t.c.newState(t.run.id, prefect.Failed, "Failed")
+			message := "The flow was " + name + " and never resumed."
+			failed.Message = &message
+			t.reject(failed, "The flow run "+verb+" has timed out and can no longer resume.")
 		}
 	},
 	after: func(t *transition) {
 		t.touched = true
-		if typeOf(t.proposed) == prefect.Scheduled && !t.initial.Details.PauseReschedule {
-			t.resetPolicy(prefect.Reschedule)
+		anew := typeOf(t.proposed) == prefect.Scheduled && !t.initial.Details.PauseReschedule
+		if anew && t.client.knowsPauses() {
+			t.forgetPauses(prefect.Reschedule)
 			return
 		}
-		yes := true
-		t.flowRun.EmpiricalPolicy.Resuming = &yes
+		resuming := true
+		t.flowRun.EmpiricalPolicy.Resuming = &resuming
 	},
 }
 
@@ -234,18 +244,37 @@ var retryFailedFlows = rule{
 		if p.RetryDelay != nil {
 			delay = *p.RetryDelay
 		}
-		failed := t.proposed
 		retry := t.awaitingRetry(prefect.Duration(delay) * prefect.Second)
-		retry.Details.DeploymentLeaseID = failed.Details.DeploymentLeaseID
-		t.resetPolicy(prefect.InProcess)
+		retry.Details.DeploymentLeaseID = t.initial.Details.DeploymentLeaseID
+		if t.client.resetsTasks() {
+			t.resetFailedTasks(retry.Details.ScheduledTime)
+		}
+		t.forgetPauses(prefect.InProcess)
 		t.reject(retry, "Retrying")
 	},
 }
 
 // awaitingRetry is the state of a failed run that gets another chance.
 func (t *transition) awaitingRetry(delay prefect.Duration) *prefect.State {
-	retry := t.newState(prefect.Scheduled, "AwaitingRetry", "")
+	retry := t.c.newState(t.run.id, prefect.Scheduled, "AwaitingRetry")
 	retry.Message, retry.Data = t.proposed.Message, t.proposed.Data
 	retry.Details.ScheduledTime = t.c.Now.Add(delay)
 	return retry
+}
+
+// resetFailedTasks lets the failed task runs of a flow run wait for its retry, with
+// all their own retries before them.
+func (t *transition) resetFailedTasks(until prefect.Time) {
+	tasks := slices.Collect(store.TaskRunsByKey.Rows(t.c.Tx, store.Range{Prefix: key(t.flowRun.ID)}))
+	for _, task := range tasks {
+		if task.StateType != prefect.Failed {
+			continue
+		}
+		retry := t.c.newState(task.ID, prefect.Scheduled, "AwaitingRetry")
+		retry.Details.ScheduledTime = until
+		_, err := t.c.orchestrateTaskRun(task, retry, true, nil)
+		t.fail(err)
+		task.RunCount = 0
+		store.TaskRuns.Put(t.c.Tx, task)
+	}
 }

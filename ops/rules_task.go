@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 	"unicode/utf8"
 
@@ -24,12 +25,6 @@ var retrieveCached = rule{
 	},
 }
 
-// usesCache reports whether a task with a state's details may take its result
-// from the cache.
-func usesCache(d *prefect.StateDetails) bool {
-	return d.CacheKey != nil && *d.CacheKey != "" && (d.RefreshCache == nil || !*d.RefreshCache)
-}
-
 var handleTaskTerminalStates = rule{
 	name: "HandleTaskTerminalStateTransitions", from: terminalStates, to: anyState,
 	before: func(t *transition) {
@@ -39,7 +34,7 @@ var handleTaskTerminalStates = rule{
 		case states(prefect.Cancelling, prefect.Paused, prefect.Crashed).has(to):
 			t.abort("Run is already " + t.initial.Type.String() + ".")
 			return
-		case t.initial.Type == prefect.Completed && isPersisted(t.initial):
+		case t.initial.Type == prefect.Completed && hasResult(t.initial):
 			t.reject(nil, "This run is already completed.")
 			return
 		case to.IsTerminal():
@@ -61,7 +56,7 @@ var preventTasksOfStoppedFlows = rule{
 		case run == nil || run.StateType == prefect.Running:
 		case run.StateType == prefect.Paused:
 			state := stateOf(t.c.Tx, store.FlowRunStates, run.StateID)
-			paused := t.newState(prefect.Paused, "NotReady", "")
+			paused := t.c.newState(t.run.id, prefect.Paused, "NotReady")
 			paused.Details.PauseTimeout = state.Details.PauseTimeout
 			paused.Details.PauseReschedule = state.Details.PauseReschedule
 			t.reject(paused, "The flow is paused, new tasks can execute after resuming flow run: "+run.ID.String()+".")
@@ -106,7 +101,7 @@ func retryDelay(delay prefect.JSON, runCount int) float64 {
 	case delay.Kind() == '0' && prefect.Unmarshal(delay, &one) == nil:
 		return one
 	case delay.Kind() == '[' && prefect.Unmarshal(delay, &list) == nil && len(list) > 0:
-		return list[max(0, min(runCount-1, len(list)-1))]
+		return list[(min(runCount, len(list))-1+len(list))%len(list)]
 	}
 	return 0
 }
@@ -129,8 +124,8 @@ var renameReruns = rule{
 	name: "RenameReruns", from: anyState, to: states(prefect.Running),
 	before: func(t *transition) {
 		switch {
-		case t.task.RunCount == 0:
-		case t.initial != nil && t.initial.Name == "AwaitingRetry":
+		case t.task.RunCount == 0 || t.initial == nil:
+		case t.initial.Name == "AwaitingRetry":
 			t.proposed.Name = "Retrying"
 		default:
 			t.proposed.Name = "Rerunning"
@@ -150,13 +145,13 @@ var trackFlowRunCount = rule{
 var insertCached = rule{
 	name: "CacheInsertion", from: anyState, to: states(prefect.Completed),
 	before: func(t *transition) {
-		name := t.proposed.Details.CacheKey
-		if name != nil && utf8.RuneCountInString(*name) > t.c.Settings.MaxCacheKeyLength {
-			t.reject(t.proposed, "Cache key exceeded maximum allowed length of 2000 characters.")
+		most := t.c.Settings.MaxCacheKeyLength
+		if utf8.RuneCountInString(text(t.proposed.Details.CacheKey)) > most {
+			t.reject(t.proposed, fmt.Sprintf("Cache key exceeded maximum allowed length of %d characters.", most))
 		}
 	},
 	after: func(t *transition) {
-		if t.proposed == nil || t.proposed.Details.CacheKey == nil || *t.proposed.Details.CacheKey == "" {
+		if !cacheable(t.proposed) {
 			return
 		}
 		d := &t.proposed.Details
@@ -164,6 +159,6 @@ var insertCached = rule{
 		if data, kept := keptData(t.proposed.Data); kept {
 			entry.Data = data
 		}
-		t.fail(t.c.runOrSend(t.c.Groups.Of(store.CacheHash(entry.Key)), &InsertCachedState{Entry: entry}))
+		t.fail(t.c.runOrSend(cacheGroup(t.c.Groups, entry.Key), &InsertCachedState{Entry: entry}))
 	},
 }

@@ -1,38 +1,49 @@
 package ops
 
 import (
-	"bytes"
-	"fmt"
-	"strings"
+	"errors"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"prefectd/inputschema"
 	"prefectd/prefect"
+	"prefectd/store"
 )
 
-// violation holds a value to a JSON schema and answers what is wrong, empty if
+// takeRunInput brings the input of a resume into the form in which the run reads
+// it, and holds it to what the pause asked for. It answers what is wrong, empty if
 // nothing is.
-func violation(schema, value prefect.JSON) string {
-	const name = "schema.json"
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+func takeRunInput(c *Context, run prefect.ID, keyset prefect.StringMap, sent prefect.JSON) (input prefect.JSON, refusal string) {
+	input, err := inputschema.Hydrate(orObject(sent))
 	if err != nil {
-		return "Run input schema is not valid JSON."
+		return nil, "Error hydrating run input: " + err.Error()
 	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(name, document); err != nil {
-		return fmt.Sprintf("Invalid schema: %v", err)
+	stored := store.FlowRunInputsByKey.Find(c.Tx, key(run).String(keyset["schema"]))
+	if stored == nil {
+		return nil, "Run input schema not found."
 	}
-	compiled, err := compiler.Compile(name)
-	if err != nil {
-		return fmt.Sprintf("Invalid schema: %v", err)
+	schema := prefect.JSON(stored.Value)
+	if !schema.IsValid() {
+		return nil, "Run input schema is not valid JSON."
 	}
-	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
-	if err != nil {
-		return "Reason: the run input is not valid JSON."
+	var violation *inputschema.Violation
+	err = inputschema.Validate(input, schema)
+	switch {
+	case err == nil:
+		return input, ""
+	case errors.As(err, &violation):
+		return nil, "Reason: " + violation.Text
+	case errors.Is(err, inputschema.ErrCircular):
+		return nil, "Invalid schema: Unable to validate schema with circular references."
 	}
-	if err := compiled.Validate(instance); err != nil {
-		lines := strings.Split(err.Error(), "\n")
-		return "Reason: " + strings.TrimSpace(lines[len(lines)-1])
+	return nil, "Invalid schema: " + err.Error()
+}
+
+// keepRunInput stores the input of a resume where the run looks for it.
+func keepRunInput(c *Context, run prefect.ID, name string, input prefect.JSON) error {
+	if store.FlowRunInputsByKey.Has(c.Tx, key(run).String(name)) {
+		return IntegrityConflict()
 	}
-	return ""
+	store.FlowRunInputs.Put(c.Tx, &prefect.FlowRunInput{
+		ID: c.NewID(run.Slot()), Created: c.Now, Updated: c.Now, FlowRunID: run, Key: name, Value: string(input),
+	})
+	return nil
 }

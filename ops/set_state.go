@@ -9,29 +9,34 @@ import (
 
 // SetFlowRunState proposes a state for a flow run.
 type SetFlowRunState struct {
-	RunID      prefect.ID
-	State      prefect.StateCreate
-	Force      bool
-	APIVersion string
-	Flow       *FlowRef
+	RunID  prefect.ID
+	State  prefect.StateCreate
+	Force  bool
+	Client ClientInfo
+	Around Surroundings
 }
 
 // Run answers an *Orchestration; 404 for an unknown run.
 func (o *SetFlowRunState) Run(c *Context) (any, error) {
 	run := flowRun(c.Tx, o.RunID)
 	if run == nil {
-		return nil, NotFoundModel("Flow run with id " + o.RunID.String() + " not found")
+		return nil, flowRunNotFound(o.RunID)
 	}
 	policy := coreFlowPolicy
 	if o.Force {
 		policy = minimalFlowPolicy
 	}
-	return c.orchestrateFlowRun(run, c.propose(&o.State, run.ID), policy, o.Flow)
+	return c.orchestrateFlowRun(run, c.propose(&o.State, run.ID), policy, o.Client, o.Around)
 }
 
-func (c *Context) orchestrateFlowRun(run *prefect.FlowRun, proposed *prefect.State, policy []rule, flow *FlowRef) (*Orchestration, error) {
+func flowRunNotFound(id prefect.ID) *Error {
+	return NotFoundModel("Flow run with id " + id.String() + " not found")
+}
+
+// orchestrateFlowRun takes a flow run to a state as far as a policy lets it.
+func (c *Context) orchestrateFlowRun(run *prefect.FlowRun, proposed *prefect.State, policy []rule, client ClientInfo, around Surroundings) (*Orchestration, error) {
 	t := &transition{
-		c: c, flowRun: run, flow: flow, run: progressOfFlowRun(run), proposed: proposed,
+		c: c, client: client, flowRun: run, around: around, run: progressOfFlowRun(run), proposed: proposed,
 		initial: stateOf(c.Tx, store.FlowRunStates, run.StateID),
 	}
 	return t.orchestrate(policy)
@@ -59,6 +64,8 @@ func taskRunNotFound(id prefect.ID) *Error {
 	return NotFoundModel("Task run with id " + id.String() + " not found")
 }
 
+// orchestrateTaskRun takes a task run to a state as far as its policy lets it; a
+// deferred one has a policy of its own, whether it is forced or not.
 func (c *Context) orchestrateTaskRun(task *prefect.TaskRun, proposed *prefect.State, force bool, cached *store.CachedState) (*Orchestration, error) {
 	policy := coreTaskPolicy
 	switch {
@@ -76,8 +83,8 @@ func (c *Context) orchestrateTaskRun(task *prefect.TaskRun, proposed *prefect.St
 }
 
 // initialFlowRunState puts a new flow run in its first state and stores both.
-func initialFlowRunState(c *Context, run *prefect.FlowRun, create *prefect.StateCreate, flow *FlowRef) (*prefect.State, error) {
-	o, err := c.orchestrateFlowRun(run, c.propose(orPending(create), run.ID), minimalFlowPolicy, flow)
+func initialFlowRunState(c *Context, run *prefect.FlowRun, create *prefect.StateCreate, around Surroundings) (*prefect.State, error) {
+	o, err := c.orchestrateFlowRun(run, c.firstState(create, run.ID), minimalFlowPolicy, ClientInfo{}, around)
 	if err != nil {
 		return nil, err
 	}
@@ -86,103 +93,38 @@ func initialFlowRunState(c *Context, run *prefect.FlowRun, create *prefect.State
 
 // initialTaskRunState does the same for a task run.
 func initialTaskRunState(c *Context, task *prefect.TaskRun, create *prefect.StateCreate) (*prefect.State, error) {
-	o, err := c.orchestrateTaskRun(task, c.propose(orPending(create), task.ID), true, nil)
+	o, err := c.orchestrateTaskRun(task, c.firstState(create, task.ID), true, nil)
 	if err != nil {
 		return nil, err
-	}
-	if o.State == nil {
-		// The run is there even if its state was refused.
-		store.TaskRuns.Put(c.Tx, task)
 	}
 	return o.State, nil
 }
 
-func orPending(create *prefect.StateCreate) *prefect.StateCreate {
+func (c *Context) firstState(create *prefect.StateCreate, run prefect.ID) *prefect.State {
 	if create == nil {
-		return &prefect.StateCreate{Type: prefect.Pending}
+		return c.newState(run, prefect.Pending, prefect.Pending.Title())
 	}
-	return create
+	return c.propose(create, run)
 }
 
-// mirror copies a subflow run's new state to the task run that it runs as.
-func (t *transition) mirror() {
-	if t.task != nil || t.flowRun.ParentTaskRunID.IsNull() {
-		return
-	}
-	op := &MirrorSubflowState{TaskRunID: t.flowRun.ParentTaskRunID, FlowRunID: t.flowRun.ID, State: *t.proposed}
-	if taskRun(t.c.Tx, op.TaskRunID) != nil {
-		_, err := op.Run(t.c)
-		t.fail(err)
-		return
-	}
-	for _, group := range t.c.Groups.RunGroups() {
-		if group != t.c.Group {
-			t.fail(t.c.Send(group, op))
-		}
-	}
-}
-
-// MirrorSubflowState gives a subflow run's state to its parent task run; a group
-// that doesn't hold that one ignores it.
-type MirrorSubflowState struct {
-	TaskRunID prefect.ID
-	FlowRunID prefect.ID
-	State     prefect.State
-}
-
-// Run answers nothing.
-func (o *MirrorSubflowState) Run(c *Context) (any, error) {
-	task := taskRun(c.Tx, o.TaskRunID)
-	if task == nil {
-		return nil, nil
-	}
-	task.SubflowRunID = o.FlowRunID
-	s := o.State
-	at := s.Timestamp
-	s.ResultArtifact, s.Recorded = prefect.NoID, nil
-	c.identify(&s, task.ID).Timestamp = at
-	s.Details.ChildFlowRunID = o.FlowRunID
-	s.Details.Deferred = new(bool)
-	return c.orchestrateTaskRun(task, &s, true, nil)
-}
-
-// ReadFlowID reads of which flow a run is.
-type ReadFlowID struct {
-	RunID prefect.ID
-}
-
-// Read answers a prefect.ID, null for an unknown run.
-func (q *ReadFlowID) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	run := flowRun(tx, q.RunID)
-	if run == nil {
-		return prefect.NoID, nil
-	}
-	return run.FlowID, nil
-}
-
-// flowOfRun reads what a run's events tell of its flow.
-func flowOfRun(ctx context.Context, b Backend, run prefect.ID) (*FlowRef, error) {
-	flow, err := Ask[prefect.ID](ctx, b, b.Groups().Of(run), &ReadFlowID{RunID: run})
-	if err != nil || flow.IsNull() {
+// ChangeFlowRunState proposes a state for a flow run where it lives. A parent task
+// run has followed when it returns.
+func ChangeFlowRunState(ctx context.Context, b Backend, op SetFlowRunState) (*Orchestration, error) {
+	around, err := surroundingsOf(ctx, b, op.RunID)
+	if err != nil {
 		return nil, err
 	}
-	return Ask[*FlowRef](ctx, b, Coordination, &ReadFlowRef{ID: flow})
-}
-
-// ChangeFlowRunState proposes a state for a flow run where it lives.
-func ChangeFlowRunState(ctx context.Context, b Backend, op SetFlowRunState) (*Orchestration, error) {
-	if op.Flow == nil {
-		flow, err := flowOfRun(ctx, b, op.RunID)
-		if err != nil {
-			return nil, err
-		}
-		op.Flow = flow
+	op.Around = around
+	group := b.Groups().Of(op.RunID)
+	o, err := Do[*Orchestration](ctx, b, group, &op)
+	if err != nil {
+		return nil, err
 	}
-	return Do[*Orchestration](ctx, b, b.Groups().Of(op.RunID), &op)
+	return o, settleParent(ctx, b, group, around)
 }
 
 // ChangeTaskRunState proposes a state for a task run where it lives, with what
-// the cache holds for it.
+// the cache holds for it. What it adds to the cache is there when it returns.
 func ChangeTaskRunState(ctx context.Context, b Backend, op SetTaskRunState) (*Orchestration, error) {
 	group, task, err := FindTaskRun(ctx, b, op.RunID)
 	if err != nil {
@@ -191,12 +133,17 @@ func ChangeTaskRunState(ctx context.Context, b Backend, op SetTaskRunState) (*Or
 	if task == nil {
 		return nil, taskRunNotFound(op.RunID)
 	}
-	if d := &op.State.Details; op.State.Type == prefect.Running && usesCache(d) {
-		home := b.Groups().Of(store.CacheHash(*d.CacheKey))
-		op.Cached, err = Ask[*store.CachedState](ctx, b, home, &ReadCachedState{Key: *d.CacheKey})
+	details := &op.State.Details
+	if op.State.Type == prefect.Running && usesCache(details) {
+		home := cacheGroup(b.Groups(), *details.CacheKey)
+		op.Cached, err = Ask[*store.CachedState](ctx, b, home, &ReadCachedState{Key: *details.CacheKey})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return Do[*Orchestration](ctx, b, group, &op)
+	o, err := Do[*Orchestration](ctx, b, group, &op)
+	if err == nil && op.State.Type == prefect.Completed && cacheable(o.State) && cacheGroup(b.Groups(), *o.State.Details.CacheKey) != group {
+		err = b.Settle(ctx, group)
+	}
+	return o, err
 }

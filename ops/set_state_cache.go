@@ -5,6 +5,23 @@ import (
 	"prefectd/store"
 )
 
+// The cache of task runs: under a key, the states that tasks with that key ended
+// in. An entry lives in the group of its key's hash.
+
+// cacheGroup is the run group that holds the entries of a key.
+func cacheGroup(groups Groups, cacheKey string) int { return groups.Of(store.CacheHash(cacheKey)) }
+
+// usesCache reports whether a task with a state's details may take its result
+// from the cache.
+func usesCache(d *prefect.StateDetails) bool {
+	return text(d.CacheKey) != "" && (d.RefreshCache == nil || !*d.RefreshCache)
+}
+
+// cacheable reports whether a state is kept in the cache.
+func cacheable(s *prefect.State) bool {
+	return s.Type == prefect.Completed && text(s.Details.CacheKey) != ""
+}
+
 // InsertCachedState adds an entry to the cache of task runs.
 type InsertCachedState struct {
 	Entry store.CachedState
@@ -29,20 +46,4 @@ func (q *ReadCachedState) Read(tx *store.Tx, now prefect.Time) (any, error) {
 		}
 	}
 	return (*store.CachedState)(nil), nil
-}
-
-// runOrSend runs an operation here if this is its group, else sends it there.
-func (c *Context) runOrSend(group int, op Operation) error {
-	if group != c.Group {
-		return c.Send(group, op)
-	}
-	_, err := op.Run(c)
-	return err
-}
-
-// fail notes the first failure of a transition's hooks.
-func (t *transition) fail(err error) {
-	if t.err == nil {
-		t.err = err
-	}
 }

@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"prefectd/prefect"
 )
@@ -47,15 +49,26 @@ func text(s *string) string {
 // maxMessage bounds a state's message in an event, in characters.
 const maxMessage = 100_000
 
+// truncate leaves the middle out of a text that is too long.
 func truncate(s string) string {
 	if len(s) <= maxMessage {
 		return s
 	}
-	if r := []rune(s); len(r) > maxMessage {
-		return string(r[:maxMessage])
+	r := []rune(s)
+	if len(r) <= maxMessage {
+		return s
 	}
-	return s
+	const half = maxMessage / 2
+	short := string(r[:half]) + fmt.Sprintf("...%d additional characters...", len(r)-2*half) + string(r[len(r)-half:])
+	if utf8.RuneCountInString(short) >= len(r) {
+		return s
+	}
+	return short
 }
+
+// tight is how close the states of a run are for their events to be a chain: of
+// others the order is plain from their times.
+const tight = 5 * prefect.Minute
 
 // emitState emits prefect.flow-run.<name of the state>.
 func (t *transition) emitState() error {
@@ -67,7 +80,7 @@ func (t *transition) emitState() error {
 		Intended  pair        `json:"intended"`
 		Initial   *eventState `json:"initial_state"`
 		Validated *eventState `json:"validated_state"`
-	}{pair{t.from, t.to}, eventStateOf(t.initial), eventStateOf(t.proposed)})
+	}{pair{typeOf(t.initial), typeOf(t.proposed)}, eventStateOf(t.initial), eventStateOf(t.proposed)})
 	if err != nil {
 		return err
 	}
@@ -86,7 +99,7 @@ func (t *transition) emitState() error {
 		Related: t.related(),
 		Payload: payload,
 	}
-	if t.initial != nil {
+	if t.initial != nil && max(s.Timestamp.Sub(t.initial.Timestamp), t.initial.Timestamp.Sub(s.Timestamp)) < tight {
 		e.Follows = t.initial.ID
 	}
 	t.c.Emit(e)
@@ -94,24 +107,23 @@ func (t *transition) emitState() error {
 }
 
 // related lists the resources around a flow run: its flow, the task run that it
-// runs as, and the tags of all of them.
+// runs as, the tags of all of them, and what made it.
 func (t *transition) related() []prefect.Resource {
 	tags := slices.Clone(t.flowRun.Tags)
 	var list []prefect.Resource
-	add := func(role, kind string, id prefect.ID, name string) {
+	add := func(kind string, id prefect.ID, name string, its []string) {
 		list = append(list, prefect.Resource{
 			"prefect.resource.id":   "prefect." + kind + "." + id.String(),
 			"prefect.resource.name": name,
-			"prefect.resource.role": role,
+			"prefect.resource.role": kind,
 		})
+		tags = append(tags, its...)
 	}
-	if t.flow != nil {
-		add("flow", "flow", t.flow.ID, t.flow.Name)
-		tags = append(tags, t.flow.Tags...)
+	if flow := t.around.Flow; flow != nil {
+		add("flow", flow.ID, flow.Name, flow.Tags)
 	}
-	if parent := taskRun(t.c.Tx, t.flowRun.ParentTaskRunID); parent != nil {
-		add("task-run", "task-run", parent.ID, parent.Name)
-		tags = append(tags, parent.Tags...)
+	if parent := t.parent(); parent != nil {
+		add("task-run", parent.ID, parent.Name, parent.Tags)
 	}
 	slices.Sort(tags)
 	for _, tag := range slices.Compact(tags) {
@@ -120,5 +132,32 @@ func (t *transition) related() []prefect.Resource {
 			"prefect.resource.role": "tag",
 		})
 	}
-	return list
+	return append(list, creator(t.flowRun.CreatedBy)...)
+}
+
+// parent is the task run that a flow run runs as, nil if there is none.
+func (t *transition) parent() *TaskRunRef {
+	if t.around.Parent != nil {
+		return t.around.Parent
+	}
+	return refOfTaskRun(taskRun(t.c.Tx, t.flowRun.ParentTaskRunID))
+}
+
+// creator is the deployment or automation that made a flow run.
+func creator(by *prefect.CreatedBy) []prefect.Resource {
+	if by == nil {
+		return nil
+	}
+	kind := map[string]string{"DEPLOYMENT": "deployment", "AUTOMATION": "automation"}[text(by.Type)]
+	if kind == "" {
+		return nil
+	}
+	r := prefect.Resource{
+		"prefect.resource.id":   "prefect." + kind + "." + by.ID.String(),
+		"prefect.resource.role": "creator",
+	}
+	if name := text(by.DisplayValue); name != "" {
+		r["prefect.resource.name"] = name
+	}
+	return []prefect.Resource{r}
 }

@@ -22,6 +22,7 @@ type testCluster struct {
 	settings *Settings
 	dbs      []*store.DB
 	hub      *Hub
+	known    Known
 	random   *rand.Rand
 
 	mu   []sync.Mutex // per group: one operation at a time
@@ -105,6 +106,7 @@ func (c *testCluster) AskAll(ctx context.Context, groups []int, q Query) (answer
 func (c *testCluster) Settle(context.Context, int) error { return nil }
 func (c *testCluster) Groups() Groups                    { return c.layout }
 func (c *testCluster) Settings() *Settings               { return c.settings }
+func (c *testCluster) Known() *Known                     { return &c.known }
 
 func (c *testCluster) NewID() prefect.ID {
 	c.clock.Lock()

@@ -63,7 +63,9 @@ func (t *transition) transform() {
 			*r.expect = s.Details.ScheduledTime
 		}
 	}
-	*r.next = 0
+	if from == prefect.Scheduled {
+		*r.next = 0
+	}
 	if s.Type == prefect.Scheduled {
 		*r.next = s.Details.ScheduledTime
 	}
@@ -84,9 +86,12 @@ func (t *transition) transformTaskRun() {
 
 func (t *transition) transformFlowRun() {
 	s, run := t.proposed, t.flowRun
-	s.Details.FlowRunID, s.Details.TaskRunID = run.ID, run.ParentTaskRunID
+	s.Details.FlowRunID = run.ID
+	if !run.ParentTaskRunID.IsNull() {
+		s.Details.TaskRunID = run.ParentTaskRunID
+	}
 	policy := &run.EmpiricalPolicy
-	resuming := policy.Resuming != nil && *policy.Resuming
+	resuming := t.client.knowsPauses() && policy.Resuming != nil && *policy.Resuming
 	if s.Type == prefect.Running && !resuming {
 		run.RunCount++
 	}
@@ -118,75 +123,23 @@ func (t *transition) write() {
 	if data, keep := keptData(s.Data); keep {
 		a := artifactOf(data)
 		a.ID, a.Created, a.Updated = t.c.NewID(t.run.id.Slot()), t.c.Now, t.c.Now
-		a.FlowRunID, a.TaskRunID = s.Details.FlowRunID, s.Details.TaskRunID
+		a.FlowRunID = s.Details.FlowRunID
+		if t.task != nil {
+			a.TaskRunID = t.task.ID
+		}
 		store.Artifacts.Put(t.c.Tx, a)
 		s.ResultArtifact, s.Data = a.ID, a.Data
 	}
 	t.run.states.Put(t.c.Tx, s)
-	*t.run.stateID, *t.run.updated = s.ID, t.c.Now
+	*t.run.stateID = s.ID
 }
 
 // put stores the run.
 func (t *transition) put() {
+	*t.run.updated = t.c.Now
 	if t.task != nil {
 		store.TaskRuns.Put(t.c.Tx, t.task)
 	} else {
 		store.FlowRuns.Put(t.c.Tx, t.flowRun)
 	}
-}
-
-// keptData answers the data of a state if it is worth keeping: null is none,
-// and unpersisted data says of itself that it is not.
-func keptData(data prefect.JSON) (prefect.JSON, bool) {
-	if prefect.IsNull(data) {
-		return nil, false
-	}
-	return data, dataType(data) != "unpersisted"
-}
-
-// isPersisted reports whether a state holds a reference to a stored result.
-func isPersisted(s *prefect.State) bool {
-	return s != nil && s.Data.Kind() == '{' && dataType(s.Data) != "unpersisted"
-}
-
-func dataType(data prefect.JSON) string {
-	var object struct {
-		Type prefect.JSON `json:"type"`
-	}
-	if data.Kind() != '{' || prefect.Unmarshal(data, &object) != nil {
-		return ""
-	}
-	text, _ := unquote(object.Type)
-	return text
-}
-
-func unquote(v prefect.JSON) (text string, ok bool) {
-	if v.Kind() != '"' {
-		return "", false
-	}
-	return text, prefect.Unmarshal(v, &text) == nil
-}
-
-// artifactOf makes an artifact of a state's data, which may name and describe it.
-func artifactOf(data prefect.JSON) *prefect.Artifact {
-	a := &prefect.Artifact{Data: data}
-	var object map[string]prefect.JSON
-	if data.Kind() != '{' || prefect.Unmarshal(data, &object) != nil {
-		return a
-	}
-	size := len(object)
-	for name, field := range map[string]**string{
-		"artifact_key": &a.Key, "artifact_type": &a.Type, "artifact_description": &a.Description,
-	} {
-		if text, ok := unquote(object[name]); ok {
-			*field = &text
-		}
-		delete(object, name)
-	}
-	if len(object) < size {
-		if rest, err := prefect.Marshal(object); err == nil {
-			a.Data = rest
-		}
-	}
-	return a
 }

@@ -1,0 +1,38 @@
+package ops
+
+import "prefectd/prefect"
+
+// The rules about what is not there yet: concurrency limits and the channel of
+// task workers. They stand in their places in the policies and say which
+// transitions they guard; without a limit and a worker they have nothing to do.
+
+// The concurrency limit of a flow run's deployment: a slot is taken before the run
+// becomes pending and kept by a lease until it has ended.
+var (
+	secureFlowSlots = rule{
+		name: "SecureFlowConcurrencySlots",
+		from: anyState &^ states(prefect.Pending, prefect.Running, prefect.Cancelling), to: states(prefect.Pending),
+	}
+	validateSlotAtRunning = rule{
+		name: "ValidateDeploymentConcurrencyAtRunning",
+		from: states(prefect.Pending), to: states(prefect.Running),
+	}
+	dropLeaseOfOldClients = rule{
+		name: "RemoveDeploymentConcurrencyLeaseForOldClientVersions",
+		from: states(prefect.Pending), to: states(prefect.Running, prefect.Cancelling),
+	}
+	enforceSlotsOnLate = rule{
+		name: "EnforceDeploymentConcurrencyOnLate",
+		from: states(prefect.Scheduled), to: states(prefect.Scheduled),
+	}
+	releaseFlowSlots = rule{name: "ReleaseFlowConcurrencySlots", always: true}
+)
+
+// The concurrency limits of a task run's tags: a slot of each while it runs.
+var (
+	secureTaskSlots  = rule{name: "SecureTaskConcurrencySlots", from: anyState, to: states(prefect.Running)}
+	releaseTaskSlots = rule{name: "ReleaseTaskConcurrencySlots", always: true}
+)
+
+// enqueueScheduled hands a deferred task run to the workers of its task.
+var enqueueScheduled = rule{name: "EnqueueScheduledTasks", from: anyState, to: states(prefect.Scheduled)}
