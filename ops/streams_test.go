@@ -103,10 +103,9 @@ func (c *testCluster) AskAll(ctx context.Context, groups []int, q Query) (answer
 	return answers, nil
 }
 
-func (c *testCluster) Settle(context.Context, int) error { return nil }
-func (c *testCluster) Groups() Groups                    { return c.layout }
-func (c *testCluster) Settings() *Settings               { return c.settings }
-func (c *testCluster) Known() *Known                     { return &c.known }
+func (c *testCluster) Groups() Groups      { return c.layout }
+func (c *testCluster) Settings() *Settings { return c.settings }
+func (c *testCluster) Known() *Known       { return &c.known }
 
 func (c *testCluster) NewID() prefect.ID {
 	c.clock.Lock()

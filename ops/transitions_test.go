@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"prefectd/prefect"
-	"prefectd/store"
 )
 
 type variant struct {
@@ -54,29 +52,9 @@ func readTransitions(t *testing.T, name string) (all transitions) {
 	return all
 }
 
-// bench runs operations one after another on a clock of its own.
-type bench struct {
-	c *Context
-}
-
-func newBench(t *testing.T) *bench {
-	db, err := store.Open(filepath.Join(t.TempDir(), "state.db"), store.State, store.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	batch, err := db.Batch()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, batch.Close()) })
-	return &bench{&Context{
-		Tx: batch.Tx(), Now: prefect.TimeOf(time.Now()), Rand: rand.New(rand.NewPCG(1, 2)),
-		Settings: DefaultSettings(), Groups: Groups{Runs: 1}, Group: 1,
-	}}
-}
-
-func (b *bench) tick() { b.c.Now = b.c.Now.Add(20 * prefect.Millisecond) }
-
-// state makes a proposal of a variant; its times are relative to now.
-func (b *bench) state(v variant) prefect.StateCreate {
-	s := prefect.StateCreate{Type: v.Type, Name: v.Name, Data: v.Data}
+// proposal makes a proposal of a variant; its times are relative to now.
+func (v variant) proposal(now prefect.Time) *prefect.StateCreate {
+	s := &prefect.StateCreate{Type: v.Type, Name: v.Name, Data: v.Data}
 	at := func(name string) prefect.Time {
 		text, ok := v.Details[name].(string)
 		if !ok {
@@ -86,7 +64,7 @@ func (b *bench) state(v variant) prefect.StateCreate {
 		if err != nil {
 			panic(err)
 		}
-		return b.c.Now.Add(prefect.SecondsOf(d.Seconds()))
+		return now.Add(prefect.SecondsOf(d.Seconds()))
 	}
 	s.Details.ScheduledTime, s.Details.PauseTimeout = at("scheduled_time"), at("pause_timeout")
 	s.Details.PauseReschedule, _ = v.Details["pause_reschedule"].(bool)
@@ -96,23 +74,18 @@ func (b *bench) state(v variant) prefect.StateCreate {
 	return s
 }
 
-func (b *bench) newFlowRun(t *testing.T, v variant, name string, policy prefect.FlowRunPolicy) prefect.ID {
-	body := prefect.FlowRunCreate{FlowID: b.c.NewID(1), EmpiricalPolicy: policy}
-	pending := prefect.StateCreate{Type: prefect.Pending}
-	direct := name != "Completed(persisted)"
-	body.State = &pending
-	if direct {
-		s := b.state(v)
-		body.State = &s
+// persisted is the one variant that was not made directly.
+const persisted = "Completed(persisted)"
+
+// flowRunIn makes a flow run in a variant as those of the captured cases were made.
+func (c *testCluster) flowRunIn(v variant, name string, body prefect.FlowRunCreate) prefect.ID {
+	body.State = v.proposal(c.now)
+	if name == persisted {
+		body.State = nil
 	}
-	id := b.c.NewID(1)
-	_, err := (&CreateFlowRun{ID: id, Body: body}).Run(b.c)
-	require.NoError(t, err)
-	b.tick()
-	if !direct {
-		_, err = (&SetFlowRunState{RunID: id, State: b.state(v), Force: true}).Run(b.c)
-		require.NoError(t, err)
-		b.tick()
+	id := c.newFlowRun(body).ID
+	if name == persisted {
+		c.forceFlowRun(id, v.proposal(c.now))
 	}
 	return id
 }
@@ -159,8 +132,8 @@ func figures(run progress) map[string]any {
 	}
 }
 
-func (b *bench) flowFigures(id prefect.ID) map[string]any {
-	run := flowRun(b.c.Tx, id)
+func (c *testCluster) flowFigures(id prefect.ID) map[string]any {
+	run := c.readFlowRun(id)
 	m := figures(progressOfFlowRun(run))
 	p := &run.EmpiricalPolicy
 	m["policy.resuming"] = p.Resuming != nil && *p.Resuming
@@ -173,123 +146,129 @@ func (b *bench) flowFigures(id prefect.ID) map[string]any {
 	return m
 }
 
-func (b *bench) taskFigures(id prefect.ID) map[string]any {
-	run := taskRun(b.c.Tx, id)
+func (c *testCluster) taskFigures(id prefect.ID) map[string]any {
+	run := c.readTaskRun(id)
 	m := figures(progressOfTaskRun(run))
 	m["flow_run_run_count"] = float64(run.FlowRunRunCount)
 	return m
 }
 
-// compare checks an outcome; it answers the differences.
-func compare(t *testing.T, c transitionCase, o *Orchestration, before, after map[string]any) string {
+// changed are the figures that differ.
+func changed(before, after map[string]any) map[string]any {
 	changes := map[string]any{}
 	for k, v := range after {
 		if fmt.Sprint(v) != fmt.Sprint(before[k]) {
 			changes[k] = v
 		}
 	}
-	details := plain(t, o.Details)
-	delete(details, "type")
-	if len(details) == 0 {
-		details = nil
-	}
+	return changes
+}
+
+// compare holds an outcome to the captured one.
+func (tc *transitionCase) compare(t *testing.T, o *Orchestration, changes map[string]any) {
 	http := 200
 	if o.Created {
 		http = 201
 	}
-	got := []any{http, o.Status, details, strip(plain(t, o.State)), changes}
-	want := []any{c.HTTP, c.Status, c.Details, strip(c.State), c.RunChanges}
-	for i := range got {
-		g, _ := json.Marshal(got[i])
-		w, _ := json.Marshal(want[i])
-		g = anyUUID.ReplaceAll(g, []byte(`\u003cuuid\u003e`))
-		if string(g) != string(w) && !(i == 2 && c.Status == waiting) {
-			return fmt.Sprintf("%s %s -> %s force=%v policy=%v:\n got %s\nwant %s", c.Kind, c.From, c.To, c.Force, c.Policy, g, w)
+	require.Equal(t, tc.HTTP, http)
+	require.Equal(t, tc.Status, o.Status)
+	details := plain(t, o.Details)
+	delete(details, "type")
+	for k, v := range details {
+		if text, ok := v.(string); ok {
+			details[k] = anyUUID.ReplaceAllString(text, "<uuid>")
 		}
 	}
-	return ""
+	if tc.Status == waiting { // the capture took a moment
+		require.InDelta(t, tc.Details["delay_seconds"], details["delay_seconds"], 1)
+		delete(tc.Details, "delay_seconds")
+		delete(details, "delay_seconds")
+	}
+	if len(tc.Details) > 0 || len(details) > 0 {
+		require.Equal(t, tc.Details, details)
+	}
+	require.Equal(t, strip(tc.State), strip(plain(t, o.State)))
+	require.Equal(t, tc.RunChanges, changes)
 }
 
 var anyUUID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-func reportCases(t *testing.T, failures []string) {
-	if len(failures) > 0 {
-		t.Fatalf("%d cases differ:\n%s", len(failures), strings.Join(failures[:min(12, len(failures))], "\n"))
+func (tc *transitionCase) name() string {
+	name := fmt.Sprintf("%s/%s to %s", tc.Kind, tc.From, tc.To)
+	if tc.Force {
+		name += ", forced"
 	}
+	if tc.Policy != nil {
+		name += fmt.Sprint(tc.Policy)
+	}
+	return name
+}
+
+// policy reads the retry policy of a case.
+func (tc *transitionCase) policy(t *testing.T, into any) {
+	if tc.Policy == nil {
+		return
+	}
+	raw, err := json.Marshal(tc.Policy)
+	require.NoError(t, err)
+	require.NoError(t, prefect.Unmarshal(raw, into))
 }
 
 // TestFlowRunTransitions replays what the Python server was seen to do.
 func TestFlowRunTransitions(t *testing.T) {
 	all := readTransitions(t, "transitions-flow.json.gz")
-	b := newBench(t)
-	var failures []string
-	for _, c := range all.Cases {
-		if c.Kind != "no-deployment" {
-			continue
-		}
-		var policy prefect.FlowRunPolicy
-		if c.Policy != nil {
-			raw, _ := json.Marshal(c.Policy)
-			require.NoError(t, prefect.Unmarshal(raw, &policy))
-		}
-		id := b.newFlowRun(t, all.Variants[c.From], c.From, policy)
-		before := b.flowFigures(id)
-		answer, err := (&SetFlowRunState{RunID: id, State: b.state(all.Variants[c.To]), Force: c.Force}).Run(b.c)
-		require.NoError(t, err)
-		if diff := compare(t, c, answer.(*Orchestration), before, b.flowFigures(id)); diff != "" {
-			failures = append(failures, diff)
-		}
-		b.tick()
+	c := newTestCluster(t, 1)
+	flow := c.newFlow()
+	for _, tc := range all.Cases {
+		t.Run(tc.name(), func(t *testing.T) {
+			c.t = t
+			body := prefect.FlowRunCreate{FlowID: flow.ID}
+			if tc.Kind == "deployment" {
+				body.DeploymentID = c.NewID()
+			}
+			tc.policy(t, &body.EmpiricalPolicy)
+			id := c.flowRunIn(all.Variants[tc.From], tc.From, body)
+			before := c.flowFigures(id)
+			require.Equal(t, all.RunBefore[tc.Kind][tc.From], before)
+			o := c.proposeForFlowRun(SetFlowRunState{RunID: id, State: *all.Variants[tc.To].proposal(c.now), Force: tc.Force})
+			tc.compare(t, o, changed(before, c.flowFigures(id)))
+		})
 	}
-	reportCases(t, failures)
 }
 
 // TestTaskRunTransitions does the same for task runs.
 func TestTaskRunTransitions(t *testing.T) {
 	all := readTransitions(t, "transitions-task.json.gz")
 	flows := readTransitions(t, "transitions-flow.json.gz")
-	b := newBench(t)
-	var failures []string
-	for i, c := range all.Cases {
-		var parent prefect.ID
-		name, isParent := strings.CutPrefix(c.Kind, "parent-flow-run:")
-		switch {
-		case isParent:
-			parent = b.newFlowRun(t, flows.Variants[name], name, prefect.FlowRunPolicy{})
-		case c.Kind == "in-running-flow":
-			parent = b.newFlowRun(t, flows.Variants["Running"], "Running", prefect.FlowRunPolicy{})
-		}
-		body := prefect.TaskRunCreate{FlowRunID: parent, TaskKey: "k", DynamicKey: fmt.Sprint(i)}
-		if c.Policy != nil {
-			raw, _ := json.Marshal(c.Policy)
-			require.NoError(t, prefect.Unmarshal(raw, &body.EmpiricalPolicy))
-		}
-		id := b.c.NewID(1)
-		_, err := (&CreateTaskRun{ID: id, Body: body}).Run(b.c)
-		require.NoError(t, err)
-		b.tick()
-		if !(isParent && c.From == "Pending") {
-			first := b.state(all.Variants[c.From])
-			if c.Kind == "deferred" && c.From == c.To { // captured with one proposal for both
-				yes := true
-				first.Details.Deferred = &yes
+	c := newTestCluster(t, 1)
+	yes := true
+	for _, tc := range all.Cases {
+		t.Run(tc.name(), func(t *testing.T) {
+			c.t = t
+			var body prefect.TaskRunCreate
+			parent, isParent := strings.CutPrefix(tc.Kind, "parent-flow-run:")
+			if tc.Kind == "in-running-flow" {
+				parent, isParent = "Running", true
 			}
-			_, err = (&SetTaskRunState{RunID: id, State: first, Force: true}).Run(b.c)
-			require.NoError(t, err)
-			b.tick()
-		}
-		before := b.taskFigures(id)
-		proposal := b.state(all.Variants[c.To])
-		if c.Kind == "deferred" {
-			yes := true
-			proposal.Details.Deferred = &yes
-		}
-		answer, err := (&SetTaskRunState{RunID: id, State: proposal, Force: c.Force}).Run(b.c)
-		require.NoError(t, err)
-		if diff := compare(t, c, answer.(*Orchestration), before, b.taskFigures(id)); diff != "" {
-			failures = append(failures, diff)
-		}
-		b.tick()
+			if isParent {
+				body.FlowRunID = c.flowRunIn(flows.Variants[parent], parent, prefect.FlowRunCreate{})
+			}
+			tc.policy(t, &body.EmpiricalPolicy)
+			id := c.newTaskRun(body).ID
+			if tc.From != "Pending" || tc.Kind == "in-running-flow" || !isParent {
+				first := all.Variants[tc.From].proposal(c.now)
+				if tc.Kind == "deferred" && tc.From == tc.To { // captured with one proposal for both
+					first.Details.Deferred = &yes
+				}
+				c.forceTaskRun(id, first)
+			}
+			before := c.taskFigures(id)
+			proposal := all.Variants[tc.To].proposal(c.now)
+			if tc.Kind == "deferred" {
+				proposal.Details.Deferred = &yes
+			}
+			o := c.proposeForTaskRun(SetTaskRunState{RunID: id, State: *proposal, Force: tc.Force})
+			tc.compare(t, o, changed(before, c.taskFigures(id)))
+		})
 	}
-	reportCases(t, failures)
 }
