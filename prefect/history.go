@@ -99,15 +99,17 @@ func (h History) Merge(other History) {
 
 // count adds to the state of a bucket; the states stay in order.
 func (b *HistoryBucket) count(s HistoryState) {
-	i, found := slices.BinarySearchFunc(b.States, s, func(a, b HistoryState) int {
+	for i := range b.States {
+		if known := &b.States[i]; known.Type == s.Type && known.Name == s.Name {
+			known.Count += s.Count
+			known.RunTime += s.RunTime
+			known.Lateness += s.Lateness
+			return
+		}
+	}
+	i, _ := slices.BinarySearchFunc(b.States, s, func(a, b HistoryState) int {
 		return cmp.Or(cmp.Compare(a.Type.String(), b.Type.String()), cmp.Compare(a.Name, b.Name))
 	})
-	if !found {
-		s.Name = strings.Clone(s.Name)
-		b.States = slices.Insert(b.States, i, s)
-		return
-	}
-	b.States[i].Count += s.Count
-	b.States[i].RunTime += s.RunTime
-	b.States[i].Lateness += s.Lateness
+	s.Name = strings.Clone(s.Name)
+	b.States = slices.Insert(b.States, i, s)
 }
