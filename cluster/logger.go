@@ -16,18 +16,24 @@ func raftLogger(to *slog.Logger) hclog.Logger {
 }
 
 // logSink turns Raft's records into ours. What Raft tells at info (each state
-// that it enters) is of interest when it is being debugged; so is that an
-// election begins, which is a warning to Raft: it also begins when a node starts.
+// that it enters) is of interest when it is being debugged.
 type logSink struct {
 	log *slog.Logger
+}
+
+// quiet are warnings and errors that are none here.
+var quiet = map[string]bool{
+	"heartbeat timeout reached, starting election": true, // also when a node starts
+	"failed to take snapshot":                      true, // trim tells if there is a reason to
 }
 
 func (s *logSink) Accept(_ string, level hclog.Level, message string, args ...any) {
 	to := slog.LevelDebug
 	switch {
+	case quiet[message]:
 	case level >= hclog.Error:
 		to = slog.LevelError
-	case level == hclog.Warn && message != "heartbeat timeout reached, starting election":
+	case level == hclog.Warn:
 		to = slog.LevelWarn
 	}
 	s.log.Log(context.Background(), to, "raft: "+message, args...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,13 @@ func (y *toy) entries() int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return len(y.rows)
+}
+
+// replaced is whether it was told that the whole state was replaced.
+func (y *toy) replaced() bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return slices.ContainsFunc(y.rows, func(c []store.Change) bool { return c == nil })
 }
 
 func (y *toy) evaluations() int {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -13,9 +14,11 @@ func (g *Group) trim(ctx context.Context) {
 	for {
 		select {
 		case <-g.log.long:
-			if err := g.cut(); err != nil {
-				// The next entry, or the next leader, tells again that it is too long.
-				g.config.Log.Debug("log is not cut yet", "err", err)
+			// If it is too early (nothing was applied since the start), or fails, the
+			// next entry tells again that the log is too long, or the next tenure.
+			err := g.cut()
+			if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+				g.config.Log.Warn("log is not cut", "err", err)
 			}
 		case <-ctx.Done():
 			return
