@@ -8,7 +8,7 @@ var (
 		handleFlowTerminalStates,
 		enforceCancellingToCancelled,
 		bypassCancellingWithoutInfrastructure,
-		preventPending(true),
+		preventPending,
 		validateSlotAtRunning,
 		secureFlowSlots,
 		dropLeaseOfOldClients,
@@ -47,7 +47,7 @@ var (
 		releaseTaskSlots,
 	}
 	backgroundTaskPolicy = []rule{
-		preventPending(false),
+		preventPending,
 		retrieveCached,
 		handleTaskTerminalStates,
 		copyScheduledTime,

@@ -103,22 +103,20 @@ var bypassCancellingWithoutInfrastructure = rule{
 	},
 }
 
-// preventPending keeps a run that was picked up from being picked up again; a
-// flow run may still go from one kind of pending to another.
-func preventPending(refine bool) rule {
-	return rule{
-		name: "PreventPendingTransitions",
-		from: states(prefect.Pending, prefect.Cancelling, prefect.Running, prefect.Cancelled), to: states(prefect.Pending),
-		before: func(t *transition) {
-			p := t.proposed
-			if refine && t.initial.Type == prefect.Pending && p.Name != t.initial.Name && p.Name != "Pending" {
-				p.Details.ScheduledTime = t.initial.Details.ScheduledTime
-				p.Details.DeploymentLeaseID = t.initial.Details.DeploymentLeaseID
-				return
-			}
-			t.abort("This run is in a " + t.initial.Type.String() + " state and cannot transition to a PENDING state.")
-		},
-	}
+// preventPending keeps a run that was picked up from being picked up again; it may
+// still go from one kind of pending to another.
+var preventPending = rule{
+	name: "PreventPendingTransitions",
+	from: states(prefect.Pending, prefect.Cancelling, prefect.Running, prefect.Cancelled), to: states(prefect.Pending),
+	before: func(t *transition) {
+		p := t.proposed
+		if t.initial.Type == prefect.Pending && p.Name != t.initial.Name && p.Name != "Pending" {
+			p.Details.ScheduledTime = t.initial.Details.ScheduledTime
+			p.Details.DeploymentLeaseID = t.initial.Details.DeploymentLeaseID
+			return
+		}
+		t.abort("This run is in a " + t.initial.Type.String() + " state and cannot transition to a PENDING state.")
+	},
 }
 
 var onlyScheduledIsLate = rule{

@@ -4,7 +4,7 @@ import "prefectd/prefect"
 
 // The rules about what is not there yet: concurrency limits and the channel of
 // task workers. They stand in their places in the policies and say which
-// transitions they guard; without a limit and a worker they have nothing to do.
+// transitions they guard; without a limit or a worker they have little to do.
 
 // The concurrency limit of a flow run's deployment: a slot is taken before the run
 // becomes pending and kept by a lease until it has ended.
@@ -16,6 +16,9 @@ var (
 	validateSlotAtRunning = rule{
 		name: "ValidateDeploymentConcurrencyAtRunning",
 		from: states(prefect.Pending), to: states(prefect.Running),
+		before: func(t *transition) {
+			t.proposed.Details.DeploymentLeaseID = t.initial.Details.DeploymentLeaseID
+		},
 	}
 	dropLeaseOfOldClients = rule{
 		name: "RemoveDeploymentConcurrencyLeaseForOldClientVersions",

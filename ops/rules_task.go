@@ -107,8 +107,8 @@ func retryDelay(delay prefect.JSON, runCount int) float64 {
 }
 
 // clampedPoisson stretches or shrinks an average to a wait between events of a
-// Poisson process, cut above by a factor and below so that the median stays;
-// u is uniform in [0, 1).
+// Poisson process, cut above by a factor and below so that the average about
+// stays; u is uniform in [0, 1).
 func clampedPoisson(average, factor, u float64) float64 {
 	upper := 1 + factor
 	lower := 0.0

@@ -38,7 +38,7 @@ func progressOfTaskRun(r *prefect.TaskRun) progress {
 func (t *transition) transform() {
 	s, r := t.proposed, &t.run
 	if t.task == nil {
-		t.makeTimestampUnique()
+		t.keepOrder()
 	}
 	from := typeOf(t.initial)
 	*r.stateType, *r.stateName, *r.stateTime = s.Type, &s.Name, s.Timestamp
@@ -100,19 +100,11 @@ func (t *transition) transformFlowRun() {
 	}
 }
 
-// makeTimestampUnique moves the state behind those of the run with the same time.
-func (t *transition) makeTimestampUnique() {
-	taken := map[prefect.Time]bool{}
-	for id := *t.run.stateID; !id.IsNull(); {
-		s := t.run.states.Get(t.c.Tx, key(id))
-		if s == nil || s.Timestamp < t.proposed.Timestamp {
-			break
-		}
-		taken[s.Timestamp] = true
-		id = s.Previous
-	}
-	for taken[t.proposed.Timestamp] {
-		t.proposed.Timestamp++
+// keepOrder puts the state behind the one before it, also if the clock went back or
+// stood still: no two states of a flow run have the same time.
+func (t *transition) keepOrder() {
+	if t.initial != nil && t.proposed.Timestamp <= t.initial.Timestamp {
+		t.proposed.Timestamp = t.initial.Timestamp + 1
 	}
 }
 
