@@ -21,6 +21,9 @@ const (
 	batchBytes   = 512 << 10
 	batchTime    = 50 * time.Millisecond
 	applyTimeout = 10 * time.Second
+
+	patience    = 8 // the part of a batch's time that it waits for more
+	maxPatience = time.Millisecond
 )
 
 // OperationID names an operation, so that it is recognised when it is sent again.
@@ -96,6 +99,9 @@ type writer struct {
 	queue  chan *pending
 	over   chan struct{} // closed when nothing more is taken, and what was is answered
 	memory memory
+
+	usual int           // how many operations the last batch had
+	took  time.Duration // and how long it took
 }
 
 func newWriter(g *Group, first uint64) *writer {
@@ -122,17 +128,26 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// take collects the operations of a batch.
+// take collects the operations of a batch: those that are waiting. If they are
+// fewer than the last time, the others may be about to come again, now that they
+// were answered; for them it waits a moment, a small part of what a batch takes.
 func (w *writer) take(first *pending) []*pending {
-	batch := append(make([]*pending, 0, 16), first)
-	for len(batch) < batchLength {
-		select {
-		case p := <-w.queue:
-			batch = append(batch, p)
-		default:
-			return batch
+	batch := append(make([]*pending, 0, w.usual), first)
+	if w.usual > 1 {
+		late := time.After(min(w.took/patience, maxPatience))
+		for waiting := true; waiting && len(batch) < w.usual; {
+			select {
+			case p := <-w.queue:
+				batch = append(batch, p)
+			case <-late:
+				waiting = false
+			}
 		}
 	}
+	for len(batch) < batchLength && len(w.queue) > 0 {
+		batch = append(batch, <-w.queue) // nobody else takes any
+	}
+	w.usual = len(batch)
 	return batch
 }
 
@@ -156,6 +171,8 @@ func (w *writer) drain() {
 // commit evaluates operations and replicates them, in as many entries as their
 // size asks for.
 func (w *writer) commit(waiting []*pending) {
+	start := time.Now()
+	defer func() { w.took = time.Since(start) }()
 	for len(waiting) > 0 {
 		b, err := w.evaluate(waiting)
 		if err == nil {
