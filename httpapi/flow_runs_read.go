@@ -58,11 +58,7 @@ func paginateFlowRuns(c *call) error {
 	if err != nil {
 		return ops.Unprocessable(err.Error())
 	}
-	runs, err := ops.ListFlowRuns(c.ctx, c.backend, &q.FlowRunsScope, q.Sort, limit, offset)
-	if err != nil {
-		return err
-	}
-	count, err := ops.CountFlowRuns(c.ctx, c.backend, &q.FlowRunsScope)
+	runs, count, err := ops.PageFlowRuns(c.ctx, c.backend, &q.FlowRunsScope, q.Sort, limit, offset)
 	if err != nil {
 		return err
 	}

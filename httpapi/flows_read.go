@@ -42,8 +42,7 @@ func filterFlows(c *call) error {
 	if err != nil {
 		return ops.Unprocessable(err.Error())
 	}
-	found, err := ops.SearchFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset)
-	return replyWith[[]*prefect.Flow](c)(found.Flows, err)
+	return replyWith[[]*prefect.Flow](c)(ops.ListFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset))
 }
 
 func countFlows(c *call) error {
@@ -51,8 +50,7 @@ func countFlows(c *call) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	found, err := ops.SearchFlows(c.ctx, c.backend, &q.FlowsScope, "", 0, 0)
-	return replyWith[int](c)(found.Total, err)
+	return replyWith[int](c)(ops.CountFlows(c.ctx, c.backend, &q.FlowsScope))
 }
 
 func paginateFlows(c *call) error {
@@ -64,11 +62,11 @@ func paginateFlows(c *call) error {
 	if err != nil {
 		return ops.Unprocessable(err.Error())
 	}
-	found, err := ops.SearchFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset)
+	flows, count, err := ops.PageFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset)
 	if err != nil {
 		return err
 	}
-	return c.reply(200, prefect.NewPage(orEmpty(found.Flows), found.Total, limit, q.Page))
+	return c.reply(200, prefect.NewPage(flows, count, limit, q.Page))
 }
 
 // orEmpty makes a list that prints as one.

@@ -76,11 +76,7 @@ func paginateTaskRuns(c *call) error {
 	if err != nil {
 		return ops.Unprocessable(err.Error())
 	}
-	runs, err := ops.ListTaskRuns(c.ctx, c.backend, &q.TaskRunsScope, q.Sort, limit, offset)
-	if err != nil {
-		return err
-	}
-	count, err := ops.CountTaskRuns(c.ctx, c.backend, &q.TaskRunsScope)
+	runs, count, err := ops.PageTaskRuns(c.ctx, c.backend, &q.TaskRunsScope, q.Sort, limit, offset)
 	if err != nil {
 		return err
 	}

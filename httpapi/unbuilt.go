@@ -147,15 +147,6 @@ var unbuilt = []string{
 	"POST /task_workers/filter",
 	// Observed states
 	"GET /observed-states",
-	// UI: flow runs
-	"POST /ui/flow_runs/count-task-runs",
-	"POST /ui/flow_runs/history",
-	// UI: flows
-	"POST /ui/flows/count-deployments",
-	"POST /ui/flows/next-runs",
-	// UI: task runs
-	"POST /ui/task_runs/count",
-	"POST /ui/task_runs/dashboard/counts",
 	// UI: schemas
 	"POST /ui/schemas/validate",
 }

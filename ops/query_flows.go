@@ -35,17 +35,6 @@ func flowOr404(f *prefect.Flow) (any, error) {
 	return f, nil
 }
 
-// withDeployed fills in the flows that have deployments: none.
-func withDeployed(f *prefect.FlowFilter) *prefect.FlowFilter {
-	if f == nil || f.Deployment == nil {
-		return f
-	}
-	filter, deployment := *f, *f.Deployment
-	deployment.Flows = []prefect.ID{}
-	filter.Deployment = &deployment
-	return &filter
-}
-
 // FlowIDs lists the flows that pass a filter.
 type FlowIDs struct {
 	Filter *prefect.FlowFilter
@@ -54,24 +43,32 @@ type FlowIDs struct {
 // Read answers a []prefect.ID.
 func (q *FlowIDs) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 	ids := []prefect.ID{}
-	for _, f := range matchingFlows(tx, q.Filter) {
+	searchFlows(tx, q.Filter).all(0, func(f *prefect.Flow) bool {
 		ids = append(ids, f.ID)
-	}
+		return true
+	})
 	return ids, nil
 }
 
-func matchingFlows(tx *store.Tx, filter *prefect.FlowFilter) []*prefect.Flow {
-	m, flows := filter.Compile(), []*prefect.Flow{}
-	rows := tableRows(tx, store.Flows, false)
-	if ids := m.Plan().IDs; ids != nil {
-		rows = rowsByID(tx, store.Flows, ids)
+// searchFlows prepares the search for flows.
+func searchFlows(tx *store.Tx, filter *prefect.FlowFilter) *search[prefect.Flow] {
+	s := &search[prefect.Flow]{
+		tx: tx, table: store.Flows, id: func(f *prefect.Flow) *prefect.ID { return &f.ID },
+		match: filter.Compile(), wholes: ways(along(store.Flows, store.Range{})),
+		total: func() int { return store.Flows.Count(tx, store.Range{}) },
 	}
-	for f := range rows {
-		if m.Match(f, prefect.AllColumns) == prefect.Yes {
-			flows = append(flows, f)
-		}
+	plan := s.match.Plan()
+	if plan.IDs != nil {
+		s.paths = append(s.paths, flowsByID(plan.IDs))
 	}
-	return flows
+	if plan.Names != nil {
+		s.paths = append(s.paths, through(store.FlowsByName, each(plan.Names, textKey, prefect.Span{}, false)...))
+	}
+	return s
+}
+
+func flowsByID(ids []prefect.ID) *path[prefect.Flow] {
+	return along(store.Flows, each(ids, key, prefect.Span{}, false)...)
 }
 
 // FindFlows finds flows.
@@ -80,11 +77,10 @@ type FindFlows struct {
 	ByRuns bool         // only those in Flows
 	Flows  []prefect.ID // that have runs which match
 	Sort   prefect.FlowSort
-	Limit  int
-	Offset int
+	Window
 }
 
-// FoundFlows is a window of the flows that match, and the number of them all.
+// FoundFlows is a window of the flows that match.
 type FoundFlows struct {
 	Flows []*prefect.Flow
 	Total int
@@ -92,14 +88,51 @@ type FoundFlows struct {
 
 // Read answers a FoundFlows.
 func (q *FindFlows) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	flows := matchingFlows(tx, q.Filter)
+	s := searchFlows(tx, q.Filter)
 	if q.ByRuns {
 		in := setOfIDs(q.Flows)
-		flows = slices.DeleteFunc(flows, func(f *prefect.Flow) bool { return !in[f.ID] })
+		s.limit(idColumn, func(f *prefect.Flow) bool { return in(f.ID) })
+		s.paths = append(s.paths, flowsByID(q.Flows))
 	}
-	slices.SortFunc(flows, q.Sort.Order())
-	from := min(q.Offset, len(flows))
-	return FoundFlows{flows[from:min(from+q.Limit, len(flows))], len(flows)}, nil
+	answer := FoundFlows{Flows: []*prefect.Flow{}}
+	for _, f := range s.first(flowOrder(q.Sort), q.From, q.Limit) {
+		answer.Flows = append(answer.Flows, store.Flows.Get(tx, key(f.ID)))
+	}
+	switch {
+	case !q.Count:
+	case s.isAll():
+		answer.Total = s.total()
+	default:
+		answer.Total = s.count()
+	}
+	return answer, nil
+}
+
+// flowOrder is an order of flows. Only that of their names has an index; names are
+// unique.
+func flowOrder(sort prefect.FlowSort) *order[prefect.Flow] {
+	byTime := func(column int, get func(*prefect.Flow) prefect.Time) *order[prefect.Flow] {
+		return &order[prefect.Flow]{desc: true, columns: prefect.ColumnSet(column), place: func(f *prefect.Flow, k store.Key) store.Key {
+			return k.Time(get(f)).ID(f.ID)
+		}}
+	}
+	switch sort {
+	case prefect.FlowCreatedDesc:
+		return byTime(2, func(f *prefect.Flow) prefect.Time { return f.Created })
+	case prefect.FlowUpdatedDesc:
+		return byTime(3, func(f *prefect.Flow) prefect.Time { return f.Updated })
+	}
+	desc := sort == prefect.FlowNameDesc
+	name := prefect.ColumnSet(4)
+	return &order[prefect.Flow]{
+		desc: desc, columns: name,
+		place: func(f *prefect.Flow, k store.Key) store.Key { return k.String(f.Name) },
+		paths: ways(through(store.FlowsByName, store.Range{Desc: desc}).inOrder().
+			telling(name, func(e *store.Entry, f *prefect.Flow) (ok bool) {
+				f.Name, ok = e.Key.StringAt(0)
+				return ok
+			})),
+	}
 }
 
 // FlowIDsOfRuns lists the flows of the runs that match.
@@ -109,41 +142,61 @@ type FlowIDsOfRuns struct {
 
 // Read answers a []prefect.ID without repetition.
 func (q *FlowIDsOfRuns) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	const sort = prefect.FlowRunStartTimeAsc
-	s := flowRunSearch(tx, &q.Scope, sort)
-	seen, ids := map[prefect.ID]bool{}, []prefect.ID{}
-	for r := range s.each(flowRunCandidates(tx, &q.Scope, s.match, sort)) {
+	s, ids := searchFlowRuns(tx, &q.Scope), []prefect.ID{}
+	if s.isAll() {
+		for flow := range store.FlowRunsByFlow.Prefixes(tx, len(prefect.NoID)) {
+			ids = append(ids, flow.IDAt(0))
+		}
+		return ids, nil
+	}
+	seen := map[prefect.ID]bool{}
+	s.all(flowRunFlowColumn, func(r *prefect.FlowRun) bool {
 		if !seen[r.FlowID] {
 			seen[r.FlowID] = true
 			ids = append(ids, r.FlowID)
 		}
-	}
+		return true
+	})
 	return ids, nil
-}
-
-// SearchFlows reads a window of the flows that match, and counts them all.
-func SearchFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, limit, offset int) (FoundFlows, error) {
-	none := FoundFlows{Flows: []*prefect.Flow{}}
-	if needsDeployment(&prefect.FlowRunsScope{FlowsScope: *f}) {
-		return none, nil
-	}
-	q := &FindFlows{Filter: withDeployed(f.Flows), Sort: sort, Limit: limit, Offset: offset}
-	if f.FlowRuns != nil || f.TaskRuns != nil {
-		runs, err := withParents(ctx, b, f.FlowRuns)
-		if err != nil {
-			return none, err
-		}
-		parts, err := AskRuns[[]prefect.ID](ctx, b, &FlowIDsOfRuns{RunScope{FlowRuns: runs, TaskRuns: f.TaskRuns}})
-		if err != nil {
-			return none, err
-		}
-		q.ByRuns, q.Flows = true, slices.Concat(parts...)
-	}
-	return Ask[FoundFlows](ctx, b, Coordination, q)
 }
 
 // ListFlows reads a window of the flows that match.
 func ListFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, limit, offset int) ([]*prefect.Flow, error) {
-	found, err := SearchFlows(ctx, b, f, sort, limit, offset)
+	found, err := findFlows(ctx, b, f, sort, Window{From: offset, Limit: limit})
 	return found.Flows, err
+}
+
+// PageFlows does the same, and counts all that match.
+func PageFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, limit, offset int) ([]*prefect.Flow, int, error) {
+	found, err := findFlows(ctx, b, f, sort, Window{From: offset, Limit: limit, Count: true})
+	return found.Flows, found.Total, err
+}
+
+// CountFlows counts the flows that match.
+func CountFlows(ctx context.Context, b Backend, f *prefect.FlowsScope) (int, error) {
+	found, err := findFlows(ctx, b, f, "", Window{Count: true})
+	return found.Total, err
+}
+
+func findFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, w Window) (FoundFlows, error) {
+	none := FoundFlows{Flows: []*prefect.Flow{}}
+	if needsDeployment(&prefect.FlowRunsScope{FlowsScope: *f}) {
+		return none, nil
+	}
+	q := &FindFlows{Filter: withDeployed(f.Flows), Sort: sort, Window: w}
+	if f.FlowRuns == nil && f.TaskRuns == nil {
+		return Ask[FoundFlows](ctx, b, Coordination, q)
+	}
+	scope, err := runScope(ctx, b, &prefect.FlowRunsScope{FlowsScope: *f})
+	if err != nil || scope.Nothing {
+		return none, err
+	}
+	parts, err := askEach[[]prefect.ID](ctx, b, scope.groups(b), &FlowIDsOfRuns{scope})
+	if err != nil {
+		return none, err
+	}
+	q.ByRuns, q.Flows = true, slices.Concat(parts...)
+	slices.SortFunc(q.Flows, prefect.ID.Compare)
+	q.Flows = slices.Compact(q.Flows)
+	return Ask[FoundFlows](ctx, b, Coordination, q)
 }

@@ -7,56 +7,58 @@ import (
 	"prefectd/store"
 )
 
-// HistoryIn makes the history of a group's runs that match.
-type HistoryIn struct {
-	Scope    RunScope
-	TaskRuns bool // of task runs, not flow runs
-	Range    prefect.HistoryRange
-	Now      prefect.Time
+// FlowRunHistoryIn makes the history of a group's flow runs that match.
+type FlowRunHistoryIn struct {
+	Scope RunScope
+	Range prefect.HistoryRange
+	Now   prefect.Time
 }
 
 // Read answers a prefect.History.
-func (q *HistoryIn) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	h, err := q.Range.Buckets()
+func (q *FlowRunHistoryIn) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+	h, span, err := emptyHistory(q.Range)
 	if err != nil {
-		return nil, Unprocessable(err.Error())
+		return nil, err
 	}
-	from, to := h.Span()
-	within := &prefect.FilterTime{After: from, Before: to}
-	if q.TaskRuns {
-		q.addTaskRuns(tx, h, within)
-	} else {
-		q.addFlowRuns(tx, h, within)
-	}
+	s := searchFlowRuns(tx, &q.Scope)
+	s.paths = append(s.paths, through(store.FlowRunsByExpected, within(nil, span, false)))
+	s.all(flowRunTimeColumns|flowRunStateNameColumn, func(r *prefect.FlowRun) bool {
+		h.AddFlowRun(r, q.Now)
+		return true
+	})
 	return h, nil
 }
 
-func (q *HistoryIn) addFlowRuns(tx *store.Tx, h prefect.History, within *prefect.FilterTime) {
-	const sort = prefect.FlowRunExpectedStartAsc
-	s := flowRunSearch(tx, &q.Scope, sort)
-	s.needs |= prefect.ColumnSet(19, 20, 26, 32)
-	path := flowRunCandidates(tx, &q.Scope, s.match, sort)
-	if path.ordered {
-		inTime := (&prefect.FlowRunFilter{ExpectedStartTime: within}).Compile()
-		path = flowRunsInOrder(tx, inTime, sort, false)
-	}
-	for r := range s.each(path) {
-		h.AddFlowRun(r, q.Now)
-	}
+// TaskRunHistoryIn makes the history of a group's task runs that match.
+type TaskRunHistoryIn struct {
+	Scope RunScope
+	Range prefect.HistoryRange
+	Now   prefect.Time
 }
 
-func (q *HistoryIn) addTaskRuns(tx *store.Tx, h prefect.History, within *prefect.FilterTime) {
-	const sort = prefect.TaskRunExpectedStartAsc
-	s := taskRunSearch(tx, &q.Scope, sort.Order(q.Now))
-	s.needs |= prefect.ColumnSet(16, 17, 22, 24, 25)
-	path := taskRunCandidates(tx, &q.Scope, s.match, sort)
-	if path.ordered {
-		inTime := (&prefect.TaskRunFilter{ExpectedStartTime: within}).Compile()
-		path = taskRunsInOrder(tx, inTime, sort)
+// Read answers a prefect.History.
+func (q *TaskRunHistoryIn) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+	h, span, err := emptyHistory(q.Range)
+	if err != nil {
+		return nil, err
 	}
-	for r := range s.each(path) {
+	s := searchTaskRuns(tx, &q.Scope, false)
+	s.paths = append(s.paths, through(store.TaskRunsByExpected, within(nil, span, false)))
+	s.all(taskRunTimeColumns|taskRunStateNameColumn, func(r *prefect.TaskRun) bool {
 		h.AddTaskRun(r, q.Now)
+		return true
+	})
+	return h, nil
+}
+
+// emptyHistory has the buckets of a range; span is the times that they cover.
+func emptyHistory(r prefect.HistoryRange) (h prefect.History, span prefect.Span, err error) {
+	if h, err = r.Buckets(); err != nil {
+		return nil, span, Unprocessable(err.Error())
 	}
+	span.From, span.To = h.Span()
+	span.To--
+	return h, span, nil
 }
 
 // FlowRunHistory counts flow runs by interval and state.
@@ -65,7 +67,7 @@ func FlowRunHistory(ctx context.Context, b Backend, f *prefect.FlowRunsScope, r 
 	if err != nil {
 		return nil, err
 	}
-	return runHistory(ctx, b, &HistoryIn{Scope: scope, Range: r})
+	return runHistory(ctx, b, &scope, r, &FlowRunHistoryIn{scope, r, b.Now()})
 }
 
 // TaskRunHistory counts task runs by interval and state.
@@ -74,19 +76,16 @@ func TaskRunHistory(ctx context.Context, b Backend, f *prefect.TaskRunsScope, r 
 	if err != nil {
 		return nil, err
 	}
-	return runHistory(ctx, b, &HistoryIn{Scope: scope, TaskRuns: true, Range: r})
+	return runHistory(ctx, b, &scope, r, &TaskRunHistoryIn{scope, r, b.Now()})
 }
 
-func runHistory(ctx context.Context, b Backend, q *HistoryIn) (prefect.History, error) {
-	q.Now = b.Now()
-	h, err := q.Range.Buckets()
-	if err != nil {
-		return nil, Unprocessable(err.Error())
+// runHistory adds up what the groups answer.
+func runHistory(ctx context.Context, b Backend, scope *RunScope, r prefect.HistoryRange, q Query) (prefect.History, error) {
+	h, _, err := emptyHistory(r)
+	if err != nil || len(h) == 0 || scope.Nothing {
+		return h, err
 	}
-	if len(h) == 0 || q.Scope.Nothing {
-		return h, nil
-	}
-	parts, err := AskRuns[prefect.History](ctx, b, q)
+	parts, err := askEach[prefect.History](ctx, b, scope.groups(b), q)
 	if err != nil {
 		return nil, err
 	}
@@ -110,15 +109,13 @@ type Lateness struct {
 
 // Read answers a Lateness.
 func (q *LatenessIn) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	const sort = prefect.FlowRunStartTimeAsc
-	s := flowRunSearch(tx, &q.Scope, sort)
-	s.needs |= prefect.ColumnSet(19, 26, 32)
 	var total Lateness
-	for r := range s.each(flowRunCandidates(tx, &q.Scope, s.match, sort)) {
+	searchFlowRuns(tx, &q.Scope).all(flowRunTimeColumns, func(r *prefect.FlowRun) bool {
 		r.Compute(q.Now)
 		total.Runs++
 		total.Sum += r.EstimatedStartTimeDelta
-	}
+		return true
+	})
 	return total, nil
 }
 
@@ -129,7 +126,7 @@ func AverageLateness(ctx context.Context, b Backend, f *prefect.FlowRunsScope) (
 	if err != nil || scope.Nothing {
 		return nil, err
 	}
-	parts, err := AskRuns[Lateness](ctx, b, &LatenessIn{scope, b.Now()})
+	parts, err := askEach[Lateness](ctx, b, scope.groups(b), &LatenessIn{scope, b.Now()})
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +138,6 @@ func AverageLateness(ctx context.Context, b Backend, f *prefect.FlowRunsScope) (
 	if total.Runs == 0 {
 		return nil, nil
 	}
-	mean := prefect.Float(total.Sum.Seconds() / float64(total.Runs))
+	mean := prefect.Float((total.Sum / prefect.Duration(total.Runs)).Seconds())
 	return &mean, nil
 }
