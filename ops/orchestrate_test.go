@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -224,5 +225,52 @@ func TestClientsVersions(t *testing.T) {
 		client := ClientInfo{APIVersion: version}
 		require.Equal(t, is.pauses, client.knowsPauses(), version)
 		require.Equal(t, is.resets, client.resetsTasks(), version)
+	}
+}
+
+// The policies hold the rules of the reference, in its order.
+func TestPolicies(t *testing.T) {
+	for _, p := range []struct {
+		policy []rule
+		names  string
+	}{
+		{coreFlowPolicy, `PreserveDeploymentConcurrencyLeaseId PreventDuplicateTransitions HandleFlowTerminalStateTransitions
+			EnforceCancellingToCancelledTransition BypassCancellingFlowRunsWithNoInfra PreventPendingTransitions
+			ValidateDeploymentConcurrencyAtRunning SecureFlowConcurrencySlots RemoveDeploymentConcurrencyLeaseForOldClientVersions
+			EnsureOnlyScheduledFlowsMarkedLate HandlePausingFlows HandleResumingPausedFlows CopyScheduledTime WaitForScheduledTime
+			RetryFailedFlows InstrumentFlowRunStateTransitions ReleaseFlowConcurrencySlots`},
+		{minimalFlowPolicy, `PreserveDeploymentConcurrencyLeaseId PreventResultDataLoss BypassCancellingFlowRunsWithNoInfra
+			InstrumentFlowRunStateTransitions ReleaseFlowConcurrencySlots`},
+		{markLatePolicy, `EnsureOnlyScheduledFlowsMarkedLate EnforceDeploymentConcurrencyOnLate InstrumentFlowRunStateTransitions`},
+		{coreTaskPolicy, `CacheRetrieval HandleTaskTerminalStateTransitions PreventRunningTasksFromStoppedFlows
+			SecureTaskConcurrencySlots CopyScheduledTime WaitForScheduledTime RetryFailedTasks RenameReruns
+			UpdateFlowRunTrackerOnTasks CacheInsertion ReleaseTaskConcurrencySlots`},
+		{backgroundTaskPolicy, `PreventPendingTransitions CacheRetrieval HandleTaskTerminalStateTransitions CopyScheduledTime
+			CopyTaskParametersID WaitForScheduledTime RetryFailedTasks RenameReruns UpdateFlowRunTrackerOnTasks CacheInsertion
+			ReleaseTaskConcurrencySlots EnqueueScheduledTasks`},
+		{minimalTaskPolicy, `ReleaseTaskConcurrencySlots`},
+	} {
+		var names []string
+		for _, r := range p.policy {
+			names = append(names, r.name)
+		}
+		require.Equal(t, strings.Fields(p.names), names)
+	}
+}
+
+func BenchmarkSetFlowRunState(b *testing.B) {
+	c := newTestCluster(b, 1)
+	run := c.newFlowRun(prefect.FlowRunCreate{})
+	around, err := surroundingsOf(b.Context(), c, run.ID)
+	require.NoError(b, err)
+	batch, err := c.dbs[1].Batch()
+	require.NoError(b, err)
+	defer batch.Close()
+	ctx := &Context{Tx: batch.Tx(), Now: c.now, Rand: c.random, Settings: c.settings, Groups: c.layout, Group: 1}
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx.Now++
+		_, err := (&SetFlowRunState{RunID: run.ID, State: *stateCreate(prefect.Running, ""), Around: around}).Run(ctx)
+		require.NoError(b, err)
 	}
 }
