@@ -134,7 +134,7 @@ func (s *eventScan) eachOfResources(ids []string, need prefect.Columns, found fu
 		}
 		ranges = append(ranges, r)
 	}
-	for e := range store.EventsByResource.Merged(s.tx, prefixLen, ranges...) {
+	for e := range store.EventsByResource.Entries(s.tx, ranges...) {
 		resource := byKey[string(e.Key[:prefixLen])]
 		s.row = prefect.Event{Occurred: e.Key.TimeAt(prefixLen), Sequence: e.Primary.Uint64At(0), Resource: resource}
 		if !s.decide(prefect.EventOfResourceColumns, need, store.HashResource(resource.ID()), found) {

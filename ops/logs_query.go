@@ -107,7 +107,7 @@ func (s *logScan) eachOfRuns(found func(store.Key, *prefect.Log) bool) {
 	for _, id := range s.Runs {
 		ranges = append(ranges, s.within(key(id)))
 	}
-	for e := range store.LogsByRun.Merged(s.tx, len(prefect.NoID), ranges...) {
+	for e := range store.LogsByRun.Entries(s.tx, ranges...) {
 		verdict, row := s.decide(e)
 		if verdict == prefect.Yes && !found(e.Primary, row) {
 			return

@@ -12,6 +12,10 @@
 // what it changed is replicated as a list of Change and written by a Writer on
 // every replica.
 //
-// Bytes read from the file die with the transaction. Rows returned by this
-// package are copies; what Entry and Partial give is not, and says so.
+// A query walks ranges of a table or an index with a Scan. What index entries carry
+// (cover.go) lets it decide on most rows without them; a Projection reads a few
+// columns of a row.
+//
+// Bytes read from the file die with the transaction. Rows returned by this package
+// are copies; what an Entry, a Reader and a Projection give is not, and says so.
 package store

@@ -142,15 +142,15 @@ func (ix *Index[T]) Scan(tx *Tx, ranges ...Range) *Scan {
 	return s
 }
 
-// Entries yields the entries of a range.
-func (ix *Index[T]) Entries(tx *Tx, r Range) iter.Seq[Entry] {
-	return func(yield func(Entry) bool) { ix.Scan(tx, r).each(yield) }
-}
-
-// Merged yields the entries of several ranges in one order: that of their keys
-// without the first skip bytes. All ranges go the same way.
-func (ix *Index[T]) Merged(tx *Tx, skip int, ranges ...Range) iter.Seq[Entry] {
-	return func(yield func(Entry) bool) { ix.Scan(tx, ranges...).each(yield) }
+// Entries yields the entries of ranges, as Scan walks them.
+func (ix *Index[T]) Entries(tx *Tx, ranges ...Range) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for s := ix.Scan(tx, ranges...); s.Next(); {
+			if !yield(*s.Entry()) {
+				return
+			}
+		}
+	}
 }
 
 // Prefixes yields the different beginnings of the index's keys that have a length.
@@ -185,14 +185,6 @@ func (ix *Index[T]) Row(tx *Tx, e Entry) *T {
 		panic(Corrupt{ix.table.name, bytes.Clone(e.Primary), errDangling})
 	}
 	return row
-}
-
-// Partial fills the covered columns of row, which it clears first. Texts alias
-// the file: they die with the transaction.
-func (ix *Index[T]) Partial(e Entry, row *T) {
-	var zero T
-	*row = zero
-	ix.Reader(ix.Cover)(&e, row)
 }
 
 // Count is the number of entries in a range.

@@ -111,11 +111,3 @@ func (s *Scan) Entry() *Entry {
 	}
 	return e
 }
-
-func (s *Scan) each(yield func(Entry) bool) {
-	for s.Next() {
-		if !yield(*s.Entry()) {
-			return
-		}
-	}
-}
