@@ -3,7 +3,7 @@ package ops
 import (
 	"errors"
 
-	"prefectd/inputschema"
+	"prefectd/ops/inputschema"
 	"prefectd/prefect"
 	"prefectd/store"
 )
