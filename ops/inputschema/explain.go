@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,7 +92,8 @@ func reason(p problem, part string, schema map[string]any) string {
 		if len(k.Properties) == 1 {
 			verb = "was"
 		}
-		return "Additional properties are not allowed (" + quoteAll(k.Properties) + " " + verb + " unexpected)"
+		names := slices.Sorted(slices.Values(k.Properties))
+		return "Additional properties are not allowed (" + quoteAll(names) + " " + verb + " unexpected)"
 	case *kind.Enum:
 		return part + " is not one of " + limit("enum")
 	case *kind.Const:
