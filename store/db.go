@@ -2,12 +2,12 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,9 +104,13 @@ func openBolt(path string, o *bbolt.Options) (bolt *bbolt.DB, err error) {
 // prepare makes the buckets and brings the indexes up to date.
 func (db *DB) prepare() error {
 	var stale []staleIndex
-	err := db.bolt.View(func(tx *bbolt.Tx) error {
+	fresh := false
+	err := db.view(func(tx *bbolt.Tx) error {
+		if err := checkSize(db.path, tx); err != nil {
+			return err
+		}
 		meta := tx.Bucket(metaBucket)
-		if meta == nil {
+		if fresh = meta == nil; fresh {
 			return nil
 		}
 		if v := meta.Get([]byte("format")); len(v) != 1 || v[0] != fileFormat {
@@ -115,11 +119,6 @@ func (db *DB) prepare() error {
 		stale = db.staleIndexes(meta)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	fresh := false
-	err = db.bolt.View(func(tx *bbolt.Tx) error { fresh = tx.Bucket(metaBucket) == nil; return nil })
 	if err != nil {
 		return err
 	}
@@ -152,92 +151,6 @@ func (db *DB) create() error {
 		}
 		return nil
 	})
-}
-
-type staleIndex struct {
-	table AnyTable
-	index byte
-}
-
-func versionKey(t AnyTable, index byte) []byte { return []byte{'i', t.Number(), index} }
-
-func versionValue(version int) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(version))
-}
-
-func (db *DB) staleIndexes(meta *bbolt.Bucket) (stale []staleIndex) {
-	for _, t := range db.schema {
-		for _, number := range t.indexNumbers() {
-			version := versionValue(t.indexVersions()[number])
-			if !bytes.Equal(meta.Get(versionKey(t, number)), version) {
-				stale = append(stale, staleIndex{t, number})
-			}
-		}
-	}
-	return stale
-}
-
-// rebuildStep is the number of rows that one transaction of a rebuild handles.
-const rebuildStep = 5000
-
-// rebuild makes an index anew, in steps; a rebuild that was interrupted goes on
-// where it stopped.
-func (db *DB) rebuild(s staleIndex) error {
-	id := bucketID{s.table.Number(), s.index}
-	progress := append([]byte("rebuild"), id[:]...)
-	for done := false; !done; {
-		err := db.bolt.Update(func(tx *bbolt.Tx) error {
-			meta := tx.Bucket(metaBucket)
-			from := bytes.Clone(meta.Get(progress))
-			if from == nil && tx.Bucket(id[:]) != nil {
-				if err := tx.DeleteBucket(id[:]); err != nil {
-					return err
-				}
-			}
-			w := &Writer{tx: tx, db: db, buckets: map[bucketID]*bbolt.Bucket{}}
-			next, err := w.index(s, from)
-			if err != nil {
-				return err
-			}
-			if next != nil {
-				return meta.Put(progress, next)
-			}
-			done = true
-			if err := meta.Delete(progress); err != nil {
-				return err
-			}
-			return meta.Put(versionKey(s.table, s.index), versionValue(s.table.indexVersions()[s.index]))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// index writes the entries of up to rebuildStep rows and returns where to go on.
-func (w *Writer) index(s staleIndex, from []byte) (next []byte, err error) {
-	rows := w.tx.Bucket([]byte{s.table.Number(), 0})
-	if rows == nil {
-		return nil, nil
-	}
-	c := rows.Cursor()
-	n := 0
-	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-		if n++; n > rebuildStep {
-			return bytes.Clone(k), nil
-		}
-		entries, err := s.table.entries(nil, k, v, s.index)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if err := w.put(bucketID{s.table.Number(), e.index}, e.key, e.value); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return nil, nil
 }
 
 // Close closes the file; open transactions end first.
@@ -285,14 +198,26 @@ func (db *DB) View(fn func(*Tx) error) (err error) {
 	return fn(tx)
 }
 
+// recoverCorrupt makes an error of the panic that a damaged row or page causes.
 func recoverCorrupt(path string, err *error) {
 	switch r := recover().(type) {
 	case nil:
 	case Corrupt:
 		*err = fmt.Errorf("state file %s: %w", path, r)
+	case string:
+		if !strings.HasPrefix(r, "assertion failed") && !strings.HasPrefix(r, "invalid page type") { // of bbolt
+			panic(r)
+		}
+		*err = fmt.Errorf("state file %s is damaged, restore a backup: %s", path, r)
 	default:
 		panic(r)
 	}
+}
+
+// view is a read transaction of the file itself.
+func (db *DB) view(fn func(*bbolt.Tx) error) (err error) {
+	defer recoverCorrupt(db.path, &err)
+	return db.bolt.View(fn)
 }
 
 // Writer is one write transaction: what Apply uses.
@@ -480,8 +405,17 @@ func Verify(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, bolt.Close()) }()
 	return bolt.View(func(tx *bbolt.Tx) error {
-		for problem := range tx.Check() {
-			return fmt.Errorf("state file %s is damaged: %w", path, problem)
+		if err := checkSize(path, tx); err != nil {
+			return err
+		}
+		var first error
+		for problem := range tx.Check() { // to its end: it goes on until it is heard
+			if first == nil {
+				first = fmt.Errorf("state file %s is damaged: %w", path, problem)
+			}
+		}
+		if first != nil {
+			return first
 		}
 		meta := tx.Bucket(metaBucket)
 		if meta == nil || !bytes.Equal(meta.Get([]byte("format")), []byte{fileFormat}) {
@@ -489,4 +423,13 @@ func Verify(path string) (err error) {
 		}
 		return nil
 	})
+}
+
+// checkSize refuses a file that lost its end: to read there would end the program.
+func checkSize(path string, tx *bbolt.Tx) error {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() < tx.Size() {
+		err = fmt.Errorf("state file %s is cut off after %d of %d bytes: restore a backup", path, info.Size(), tx.Size())
+	}
+	return err
 }
