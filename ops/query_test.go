@@ -329,7 +329,6 @@ func (d draw) scope() prefect.FlowRunsScope {
 type plainly struct {
 	w     *world
 	scope prefect.FlowRunsScope
-	now   prefect.Time
 }
 
 func passing[T any](rows []*T, m *prefect.Matcher[T], also func(*T) bool) (list []*T) {
