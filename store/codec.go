@@ -27,6 +27,9 @@ const (
 	wireBytes  = 3 // varint length, then as many bytes
 )
 
+// maxField is the highest number of a field: sets of columns have no room for more.
+const maxField = 63
+
 // codec is the plan for one struct type.
 type codec struct {
 	typ    reflect.Type
@@ -65,7 +68,7 @@ func codecOf(t reflect.Type) *codec {
 			continue
 		}
 		num, err := strconv.Atoi(tag)
-		if err != nil || num < 1 || num > 1000 {
+		if err != nil || num < 1 || num > maxField {
 			panic(fmt.Sprintf("store: %s.%s: bad row tag %q", t, f.Name, tag))
 		}
 		fc := fieldCodecOf(f.Type)
@@ -336,7 +339,10 @@ func structCodec(t reflect.Type) fieldCodec {
 			var buf [256]byte
 			return appendBytes(b, c.append(buf[:0], p, prefect.AllColumns))
 		},
-		decode: func(v value, p unsafe.Pointer) error { return c.decode(v.bytes, p) },
+		decode: func(v value, p unsafe.Pointer) error {
+			reflect.NewAt(t, p).Elem().SetZero() // a projection's row holds what was read before
+			return c.decode(v.bytes, p)
+		},
 	}
 }
 

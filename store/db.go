@@ -283,7 +283,7 @@ func (w *Writer) apply(t AnyTable, c Change) error {
 		return err
 	}
 	for _, e := range gone {
-		if err := w.delete(bucketID{t.Number(), e.index}, e.key); err != nil {
+		if err := w.remove(bucketID{t.Number(), e.index}, e, c.Key); err != nil {
 			return err
 		}
 	}
@@ -319,12 +319,17 @@ func (w *Writer) put(id bucketID, key, value []byte) error {
 	return b.Put(key, value)
 }
 
-func (w *Writer) delete(id bucketID, key []byte) error {
+// remove deletes an index entry of a row. What was unique to the row may already
+// be another's, which comes first in the list of changes.
+func (w *Writer) remove(id bucketID, e indexEntry, row []byte) error {
 	b, err := w.bucket(id)
 	if err != nil {
 		return err
 	}
-	return b.Delete(key)
+	if e.unique && !bytes.HasPrefix(b.Get(e.key), row) {
+		return nil
+	}
+	return b.Delete(e.key)
 }
 
 // SetMeta stores a value of the state machine itself, such as the applied index.

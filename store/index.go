@@ -45,9 +45,10 @@ type Entry struct {
 func (e Entry) Extract() []byte { return e.cover }
 
 type indexEntry struct {
-	index byte
-	key   []byte
-	value []byte
+	index  byte
+	unique bool
+	key    []byte
+	value  []byte
 }
 
 func (t *Table[T]) indexNumbers() []byte {
@@ -108,7 +109,7 @@ func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) [
 			if !ix.Unique {
 				full = append(full, key...)
 			}
-			dst = append(dst, indexEntry{ix.Number, full, value})
+			dst = append(dst, indexEntry{ix.Number, ix.Unique, full, value})
 		})
 	}
 	return dst
