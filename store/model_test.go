@@ -67,7 +67,6 @@ type machine struct {
 	now                            map[prefect.ID]thing // with the batch
 	marks                          []int
 	at                             []map[prefect.ID]thing
-	path                           string
 }
 
 var (
