@@ -110,7 +110,7 @@ func (b *bench) askOne(ctx context.Context, s *side, q *query) (figure, error) {
 		if last, err = s.client.Raw(ctx, http.MethodPost, q.path, body); err != nil {
 			return err
 		}
-		return same(len(last) > size*9/10 && len(last) < size*11/10+10, "%d bytes, where the first had %d", len(last), size)
+		return same(len(last) > size*9/10-10 && len(last) < size*11/10+10, "%d bytes, where the first had %d", len(last), size)
 	})
 	if err == nil {
 		err = q.check(last)
