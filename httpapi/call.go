@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"prefectd/httpapi/schema"
+	"prefectd/ops"
 	"prefectd/prefect"
 )
 
@@ -62,6 +63,20 @@ func (c *call) decode(dst any) error {
 	return nil
 }
 
+// window reads the body of a request for a part of a list into q, and says which
+// part it is. A limit beyond the server's is refused with a text of its own.
+func (c *call) window(q interface {
+	Window(most int) (limit, offset int, err error)
+}) (limit, offset int, err error) {
+	if err := c.decode(q); err != nil {
+		return 0, 0, err
+	}
+	if limit, offset, err = q.Window(c.config.DefaultLimit); err != nil {
+		return 0, 0, ops.Unprocessable(err.Error())
+	}
+	return limit, offset, nil
+}
+
 // isJSON reports whether a body of a content type is read as JSON; one that does
 // not say what it is, is.
 func isJSON(contentType []byte) bool {
@@ -105,6 +120,14 @@ func (c *call) reply(status int, v any) error {
 	}
 	c.write(status, "application/json", buf.Bytes())
 	return nil
+}
+
+// replyMade answers with what a request made (201) or found as it is (200).
+func (c *call) replyMade(made bool, v any) error {
+	if made {
+		return c.reply(201, v)
+	}
+	return c.reply(200, v)
 }
 
 // empty answers without a body: 204 and nothing else.

@@ -71,11 +71,7 @@ func replyOrchestration(c *call) func(*ops.Orchestration, error) error {
 		if err != nil {
 			return err
 		}
-		status := 200
-		if o.Created {
-			status = 201
-		}
-		return c.reply(status, o.Outcome)
+		return c.replyMade(o.Created, o.Outcome)
 	}
 }
 

@@ -31,12 +31,9 @@ func readFlowRun(c *call) error {
 
 func filterFlowRuns(c *call) error {
 	var q prefect.FlowRunsQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	return replyWith[[]*prefect.FlowRun](c)(ops.ListFlowRuns(c.ctx, c.backend, &q.FlowRunsScope, q.Sort, limit, offset))
 }
@@ -51,12 +48,9 @@ func countFlowRuns(c *call) error {
 
 func paginateFlowRuns(c *call) error {
 	var q prefect.FlowRunsPageQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	runs, count, err := ops.PageFlowRuns(c.ctx, c.backend, &q.FlowRunsScope, q.Sort, limit, offset)
 	if err != nil {
@@ -113,8 +107,7 @@ func filterInputs(c *call) error {
 	if err := c.decode(&q.Body); err != nil {
 		return err
 	}
-	inputs, err := ops.Ask[[]*prefect.FlowRunInput](c.ctx, c.backend, c.home(), q)
-	return replyWith[[]*prefect.FlowRunInput](c)(orEmpty(inputs), err)
+	return replyWith[[]*prefect.FlowRunInput](c)(ops.Ask[[]*prefect.FlowRunInput](c.ctx, c.backend, c.home(), q))
 }
 
 func readInput(c *call) error {

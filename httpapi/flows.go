@@ -28,11 +28,7 @@ func replyUpserted[T any](c *call) func(ops.Upserted[T], error) error {
 		if err != nil {
 			return err
 		}
-		status := 200
-		if u.Created {
-			status = 201
-		}
-		return c.reply(status, u.Object)
+		return c.replyMade(u.Created, u.Object)
 	}
 }
 

@@ -35,12 +35,9 @@ func readFlowByName(c *call) error {
 
 func filterFlows(c *call) error {
 	var q prefect.FlowsQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	return replyWith[[]*prefect.Flow](c)(ops.ListFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset))
 }
@@ -55,24 +52,13 @@ func countFlows(c *call) error {
 
 func paginateFlows(c *call) error {
 	var q prefect.FlowsPageQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	flows, count, err := ops.PageFlows(c.ctx, c.backend, &q.FlowsScope, q.Sort, limit, offset)
 	if err != nil {
 		return err
 	}
 	return c.reply(200, prefect.NewPage(flows, count, limit, q.Page))
-}
-
-// orEmpty makes a list that prints as one.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }

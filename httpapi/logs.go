@@ -33,12 +33,9 @@ func createLogs(c *call) error {
 
 func filterLogs(c *call) error {
 	var query prefect.LogsQuery
-	if err := c.decode(&query); err != nil {
-		return err
-	}
-	limit, offset, err := query.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&query)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	logs, err := ops.ListLogs(c.ctx, c.backend, query.Logs, query.Sort, limit, offset)
 	if err != nil {

@@ -28,12 +28,9 @@ func readTaskRun(c *call) error {
 
 func filterTaskRuns(c *call) error {
 	var q prefect.TaskRunsQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	return replyWith[[]*prefect.TaskRun](c)(ops.ListTaskRuns(c.ctx, c.backend, &q.TaskRunsScope, q.Sort, limit, offset))
 }
@@ -69,12 +66,9 @@ type taskRunOfPage struct {
 
 func paginateTaskRuns(c *call) error {
 	var q prefect.TaskRunsPageQuery
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	limit, offset, err := q.Window(c.config.DefaultLimit)
+	limit, offset, err := c.window(&q)
 	if err != nil {
-		return ops.Unprocessable(err.Error())
+		return err
 	}
 	runs, count, err := ops.PageTaskRuns(c.ctx, c.backend, &q.TaskRunsScope, q.Sort, limit, offset)
 	if err != nil {

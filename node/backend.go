@@ -104,11 +104,11 @@ func (b *backend) Settle(ctx context.Context, group int) error {
 	for again := true; again; {
 		again = false
 		for _, c := range b.couriers {
-			reached, err := c.deliver(ctx)
+			delivered, err := c.deliver(ctx)
 			if err != nil {
 				return err
 			}
-			again = again || len(reached) > 0
+			again = again || delivered
 		}
 	}
 	return nil

@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -64,18 +62,17 @@ func (c *courier) Run(ctx context.Context) error {
 // courierBatch bounds the messages of one round.
 const courierBatch = 256
 
-// deliver empties the outbox and answers which groups it reached.
-func (c *courier) deliver(ctx context.Context) (reached []int, err error) {
+// deliver empties the outbox and answers whether there was anything in it.
+func (c *courier) deliver(ctx context.Context) (delivered bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	groups := map[int]bool{}
 	for {
 		waiting, err := ops.Ask[[]store.Message](ctx, c.backend, c.group, &ops.Waiting{Limit: courierBatch})
 		if err != nil {
-			return nil, err
+			return delivered, err
 		}
 		if len(waiting) == 0 {
-			return slices.Sorted(maps.Keys(groups)), nil
+			return delivered, nil
 		}
 		for len(waiting) > 0 {
 			n := 1
@@ -83,9 +80,9 @@ func (c *courier) deliver(ctx context.Context) (reached []int, err error) {
 				n++
 			}
 			if err := c.deliverTo(ctx, waiting[:n]); err != nil {
-				return nil, err
+				return delivered, err
 			}
-			groups[waiting[0].Group] = true
+			delivered = true
 			waiting = waiting[n:]
 		}
 	}

@@ -265,15 +265,10 @@ func (o *DeleteFlowRunsOf) Run(c *Context) (any, error) {
 
 // deleteStates removes a run's chain of states, with the data they kept.
 func deleteStates(tx *store.Tx, table *store.Table[prefect.State], newest prefect.ID) {
-	for id := newest; !id.IsNull(); {
-		s := table.Get(tx, key(id))
-		if s == nil {
-			return
-		}
+	for s := range statesBack(tx, table, newest) {
 		if !s.ResultArtifact.IsNull() {
 			store.Artifacts.Delete(tx, key(s.ResultArtifact))
 		}
-		table.Delete(tx, key(id))
-		id = s.Previous
+		table.Delete(tx, key(s.ID))
 	}
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"slices"
 
 	"prefectd/prefect"
@@ -76,10 +77,7 @@ func (q *FilterInputs) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 		}
 	}
 	slices.SortFunc(found, func(a, b *prefect.FlowRunInput) int {
-		if a.Created != b.Created {
-			return int(a.Created - b.Created)
-		}
-		return a.ID.Compare(b.ID)
+		return cmp.Or(cmp.Compare(a.Created, b.Created), a.ID.Compare(b.ID))
 	})
 	return found[:q.Body.Rows(len(found))], nil
 }

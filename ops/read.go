@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"cmp"
+	"iter"
 	"slices"
 
 	"prefectd/prefect"
@@ -35,10 +37,14 @@ func stateOf(tx *store.Tx, table *store.Table[prefect.State], id prefect.ID) *pr
 	if id.IsNull() {
 		return nil
 	}
-	s := table.Get(tx, key(id))
-	if s == nil {
-		return nil
+	if s := table.Get(tx, key(id)); s != nil {
+		return withData(tx, s)
 	}
+	return nil
+}
+
+// withData fills in the data of a state.
+func withData(tx *store.Tx, s *prefect.State) *prefect.State {
 	s.Data = s.Recorded
 	if !s.ResultArtifact.IsNull() {
 		if a := store.Artifacts.Get(tx, key(s.ResultArtifact)); a != nil {
@@ -48,18 +54,29 @@ func stateOf(tx *store.Tx, table *store.Table[prefect.State], id prefect.ID) *pr
 	return s
 }
 
-// history lists a run's states by time, from its newest along the chain.
+// statesBack yields a run's states, without their data, from the newest to the first.
+func statesBack(tx *store.Tx, table *store.Table[prefect.State], newest prefect.ID) iter.Seq[*prefect.State] {
+	return func(yield func(*prefect.State) bool) {
+		for id := newest; !id.IsNull(); {
+			s := table.Get(tx, key(id))
+			if s == nil {
+				return
+			}
+			id = s.Previous
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// history lists a run's states by time.
 func history(tx *store.Tx, table *store.Table[prefect.State], newest prefect.ID) []*prefect.State {
 	var states []*prefect.State
-	for id := newest; !id.IsNull(); {
-		s := stateOf(tx, table, id)
-		if s == nil {
-			break
-		}
-		states = append(states, s)
-		id = s.Previous
+	for s := range statesBack(tx, table, newest) {
+		states = append(states, withData(tx, s))
 	}
 	slices.Reverse(states)
-	slices.SortStableFunc(states, func(a, b *prefect.State) int { return int(a.Timestamp - b.Timestamp) })
+	slices.SortStableFunc(states, func(a, b *prefect.State) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	return states
 }
