@@ -18,7 +18,7 @@ type FSM struct {
 	fatal   func(error)
 
 	mu      sync.Mutex    // one change of the state file at a time
-	state   State         // as in the file, without the configuration
+	state   State         // as views show it, without the configuration
 	applied atomic.Uint64 // state.Index, for those who only look
 	broken  error         // why nothing can be applied any more; set before stopped is closed
 	stopped chan struct{}
@@ -36,7 +36,7 @@ type Refused struct{}
 // New puts a state machine over a state file.
 //
 // It calls observe, in order, with the rows of every entry that it took, once
-// they are in the file, and with nil when it took another file's state. observe
+// every new view shows them, and with nil when it took another file's state. observe
 // runs between two entries, so it must return soon, and copy what it keeps. It
 // calls fatal once, if an entry cannot be applied; no other one is then.
 func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, error) {
@@ -44,7 +44,7 @@ func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, e
 	return f, f.load()
 }
 
-// load reads how far the state file is.
+// load reads how far the state is.
 func (f *FSM) load() error {
 	return f.db.View(func(tx *store.Tx) (err error) {
 		if f.state, err = StateOf(tx); err != nil {
@@ -55,7 +55,7 @@ func (f *FSM) load() error {
 	})
 }
 
-// publish tells how far the state file is, those who wait for it first.
+// publish tells how far the state is, those who wait for it first.
 func (f *FSM) publish() {
 	f.applied.Store(f.state.Index)
 	f.waiting.Lock()
@@ -66,11 +66,11 @@ func (f *FSM) publish() {
 	}
 }
 
-// Applied is the index of the last entry in the state file. Raft's own entries,
+// Applied is the index of the last entry that was applied. Raft's own entries,
 // which change nothing, may lie behind it.
 func (f *FSM) Applied() uint64 { return f.applied.Load() }
 
-// WaitApplied returns when the state file holds the entry with an index, or when
+// WaitApplied returns when the entry with an index is applied, or when
 // it never will.
 func (f *FSM) WaitApplied(ctx context.Context, index uint64) error {
 	for {
@@ -188,11 +188,10 @@ func (b *batch) write(w *store.Writer) error {
 		}
 	}
 	if b.configuration != nil {
-		if err := w.SetMeta(metaConfiguration, b.configuration); err != nil {
-			return err
-		}
+		w.SetMeta(metaConfiguration, b.configuration)
 	}
-	return w.SetMeta(metaApplied, b.state.mark())
+	w.SetMeta(metaApplied, b.state.mark())
+	return nil
 }
 
 // Advance notes that every entry up to an index has passed the state machine,
@@ -207,7 +206,7 @@ func (f *FSM) Advance(index, term uint64) error {
 	if index > f.state.Index {
 		next := f.state
 		next.Index, next.Term = index, term
-		err := f.db.Update(func(w *store.Writer) error { return w.SetMeta(metaApplied, next.mark()) })
+		err := f.db.Update(func(w *store.Writer) error { w.SetMeta(metaApplied, next.mark()); return nil })
 		if err != nil {
 			return fmt.Errorf("state file %s: %w", f.db.Path(), err)
 		}

@@ -114,6 +114,19 @@ func TestReplicasAreEqual(t *testing.T) {
 	})
 }
 
+// crash opens the file as it is on the disk, perhaps without the last entries. It
+// is one of the states that were.
+func crash(t *rapid.T, m *machine) *machine {
+	if rapid.Bool().Draw(t, "flushed") {
+		require.NoError(t, m.db.Sync())
+	}
+	left, err := os.ReadFile(m.db.Path())
+	require.NoError(t, err)
+	require.NoError(t, m.db.Close())
+	require.NoError(t, os.WriteFile(m.db.Path(), left, 0o600))
+	return openMachine(t, m.db.Path())
+}
+
 func TestReplayFromAnyIndexIsTheStraightRun(t *testing.T) {
 	check(t, func(t *rapid.T, dir string) {
 		h := drawHistory(t, dir)
@@ -125,8 +138,12 @@ func TestReplayFromAnyIndexIsTheStraightRun(t *testing.T) {
 				from = 0 // Raft leaves no gap
 			}
 			apply(t, replica, h.logs[from:to])
-			require.NoError(t, replica.db.Close())
-			replica = openMachine(t, replica.db.Path())
+			if rapid.Bool().Draw(t, "crash") {
+				replica = crash(t, replica)
+			} else {
+				require.NoError(t, replica.db.Close())
+				replica = openMachine(t, replica.db.Path())
+			}
 		}
 		apply(t, replica, h.logs)
 		require.Equal(t, content(t, h.leader), content(t, replica))

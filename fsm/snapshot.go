@@ -33,7 +33,7 @@ func Stream(db *store.DB, w io.Writer) (s State, err error) {
 	if err != nil {
 		return s, err
 	}
-	err = db.View(func(tx *store.Tx) error {
+	err = db.ViewFile(func(tx *store.Tx) error {
 		if s, err = StateOf(tx); err != nil {
 			return err
 		}

@@ -209,6 +209,9 @@ func TestIndexesSpareTheRows(t *testing.T) {
 	c := newTestCluster(t, 1)
 	events := someEvents(c, 400)
 	c.take(events...)
+	for _, db := range c.dbs {
+		require.NoError(t, db.Sync())
+	}
 	filters := someFilters(events)
 	rowsRead := func(f prefect.EventFilter, limit int) int {
 		f.Resolve(c.now)

@@ -16,9 +16,9 @@ import (
 
 // Options of a state file.
 type Options struct {
-	// NoSync leaves it to the operating system when commits reach the disk. Only
-	// safe together with a log that is synced, and with a file that is discarded
-	// after a crash of the operating system.
+	// NoSync leaves it to the operating system when what goes to the file reaches
+	// the disk: for tests, or where a file that a crash of the system left is
+	// discarded.
 	NoSync bool
 	// LockTimeout is how long Open waits for another process that has the file
 	// open; 0 means one second.
@@ -34,6 +34,10 @@ type DB struct {
 
 	gate sync.RWMutex // held for reading by every transaction, for writing while the file is replaced
 	bolt *bbolt.DB
+
+	writing sync.Mutex   // one Update or flush at a time
+	swap    sync.RWMutex // held for reading while a view takes a layer and the file that it lies over
+	layer   *layer       // what was applied and is not in the file yet
 }
 
 // Schema lists the tables that a state file can hold.
@@ -79,7 +83,7 @@ func (db *DB) open() error {
 	if err != nil {
 		return err
 	}
-	db.bolt = bolt
+	db.bolt, db.layer = bolt, &layer{}
 	if err := db.prepare(); err != nil {
 		return errors.Join(err, bolt.Close())
 	}
@@ -153,24 +157,35 @@ func (db *DB) create() error {
 	})
 }
 
-// Close closes the file; open transactions end first.
+// Close brings to the file what was applied, and closes it; open transactions end
+// first.
 func (db *DB) Close() error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
 	db.gate.Lock()
 	defer db.gate.Unlock()
-	return db.bolt.Close()
+	return errors.Join(db.flush(), db.bolt.Close())
 }
 
 // Path is the file's path.
 func (db *DB) Path() string { return db.path }
 
-func (db *DB) begin() (tx *Tx, release func(), err error) {
+func (db *DB) begin() (*Tx, error) {
 	db.gate.RLock()
+	db.swap.RLock()
+	defer db.swap.RUnlock()
+	return db.beginOver(db.layer)
+}
+
+// beginOver opens a view of the file with a layer over it. The caller holds the
+// gate, which is let go of when the view ends.
+func (db *DB) beginOver(over *layer) (*Tx, error) {
 	file, err := db.bolt.Begin(false)
 	if err != nil {
 		db.gate.RUnlock()
-		return nil, nil, fmt.Errorf("state file %s: %w", db.path, err)
+		return nil, fmt.Errorf("state file %s: %w", db.path, err)
 	}
-	return &Tx{file: file, buckets: make(map[bucketID]*bbolt.Bucket, 8)}, db.gate.RUnlock, nil
+	return &Tx{file: file, buckets: make(map[bucketID]*bbolt.Bucket, 8), over: &edit{base: over}, release: db.gate.RUnlock}, nil
 }
 
 // end closes the view; it may be called once more.
@@ -184,16 +199,31 @@ func (tx *Tx) end() error {
 	return err
 }
 
-// View runs fn on a consistent view of the file. A corrupt row is an error.
-func (db *DB) View(fn func(*Tx) error) (err error) {
-	tx, release, err := db.begin()
+// View runs fn on a consistent view of the newest state. A corrupt row is an error.
+func (db *DB) View(fn func(*Tx) error) error {
+	tx, err := db.begin()
 	if err != nil {
 		return err
 	}
-	tx.release = release
-	defer func() {
-		err = errors.Join(err, tx.end())
-	}()
+	return db.look(tx, fn)
+}
+
+// ViewFile brings to the file what was applied, then runs fn on a view of the file
+// alone.
+func (db *DB) ViewFile(fn func(*Tx) error) error {
+	if err := db.Sync(); err != nil {
+		return err
+	}
+	db.gate.RLock()
+	tx, err := db.beginOver(&layer{})
+	if err != nil {
+		return err
+	}
+	return db.look(tx, fn)
+}
+
+func (db *DB) look(tx *Tx, fn func(*Tx) error) (err error) {
+	defer func() { err = errors.Join(err, tx.end()) }()
 	defer recoverCorrupt(db.path, &err)
 	return fn(tx)
 }
@@ -222,20 +252,34 @@ func (db *DB) view(fn func(*bbolt.Tx) error) (err error) {
 
 // Writer is one write transaction: what Apply uses.
 type Writer struct {
-	tx      *bbolt.Tx
-	db      *DB
-	buckets map[bucketID]*bbolt.Bucket
+	tx   *Tx
+	db   *DB
+	meta map[string][]byte
 }
 
-// Update runs fn in one transaction, which is durable (see Options.NoSync) when
-// Update returns nil, and undone when fn fails.
+// Update runs fn in one transaction, which every later view shows when Update
+// returns nil, and which is undone when fn fails. It is durable after a later Sync
+// or Close; what is lost by a crash before are the last transactions, each as a
+// whole, so whoever keeps a log finds in the marks of the file where to go on.
 func (db *DB) Update(fn func(*Writer) error) (err error) {
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	tx, err := db.begin()
+	if err != nil {
+		return err
+	}
+	tx.over.trees = map[bucketID]*tree{}
+	w := &Writer{tx: tx, db: db, meta: map[string][]byte{}}
+	if err := db.look(tx, func(*Tx) error { return fn(w) }); err != nil {
+		return err
+	}
+	db.put(tx.over.layer(w.meta))
+	if db.layer.size < layerBytes {
+		return nil
+	}
 	db.gate.RLock()
 	defer db.gate.RUnlock()
-	defer recoverCorrupt(db.path, &err)
-	return db.bolt.Update(func(tx *bbolt.Tx) error {
-		return fn(&Writer{tx: tx, db: db, buckets: map[bucketID]*bbolt.Bucket{}})
-	})
+	return db.flush()
 }
 
 // Apply writes rows and maintains their index entries.
@@ -253,14 +297,10 @@ func (w *Writer) Apply(changes []Change) error {
 }
 
 func (w *Writer) apply(t AnyTable, c Change) error {
-	id := bucketID{t.Number(), 0}
-	rows, err := w.bucket(id)
-	if err != nil {
-		return err
-	}
+	rows := bucketID{t.Number(), 0}
 	var old []byte
 	if c.Value == nil || !t.isPermanent() {
-		old = rows.Get(c.Key)
+		old = w.tx.get(rows, c.Key)
 	}
 	if old == nil && c.Value == nil {
 		return nil
@@ -274,101 +314,51 @@ func (w *Writer) apply(t AnyTable, c Change) error {
 		return err
 	}
 	gone, put = entryDiff(gone, put)
-	if c.Value == nil {
-		err = rows.Delete(c.Key)
-	} else {
-		err = rows.Put(c.Key, c.Value)
-	}
-	if err != nil {
-		return err
-	}
+	w.tx.over.set(rows, string(c.Key), c.Value)
 	for _, e := range gone {
-		if err := w.remove(bucketID{t.Number(), e.index}, e, c.Key); err != nil {
-			return err
-		}
+		w.remove(bucketID{t.Number(), e.index}, e, c.Key)
 	}
 	for _, e := range put {
-		if err := w.put(bucketID{t.Number(), e.index}, e.key, e.value); err != nil {
-			return err
-		}
+		w.tx.over.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
 	}
 	return nil
 }
 
-func (w *Writer) bucket(id bucketID) (*bbolt.Bucket, error) {
-	if b := w.buckets[id]; b != nil {
-		return b, nil
-	}
-	b, err := w.tx.CreateBucketIfNotExists(id[:])
-	if err != nil {
-		return nil, err
-	}
-	// Where keys grow, pages are left nearly full.
-	if w.db.tables[id[0]].growing(id[1]) {
-		b.FillPercent = 0.9
-	}
-	w.buckets[id] = b
-	return b, nil
-}
-
-func (w *Writer) put(id bucketID, key, value []byte) error {
-	b, err := w.bucket(id)
-	if err != nil {
-		return err
-	}
-	return b.Put(key, value)
-}
-
 // remove deletes an index entry of a row. What was unique to the row may already
 // be another's, which comes first in the list of changes.
-func (w *Writer) remove(id bucketID, e indexEntry, row []byte) error {
-	b, err := w.bucket(id)
-	if err != nil {
-		return err
+func (w *Writer) remove(id bucketID, e indexEntry, row []byte) {
+	if e.unique && !bytes.HasPrefix(w.tx.get(id, e.key), row) {
+		return
 	}
-	if e.unique && !bytes.HasPrefix(b.Get(e.key), row) {
-		return nil
-	}
-	return b.Delete(e.key)
+	w.tx.over.set(id, string(e.key), nil)
 }
+
+func metaKey(name string) []byte { return []byte("m." + name) }
 
 // SetMeta stores a value of the state machine itself, such as the applied index.
-func (w *Writer) SetMeta(name string, v []byte) error {
-	return w.tx.Bucket(metaBucket).Put([]byte("m."+name), v)
-}
-
-// Meta reads what SetMeta stored; nil if it never did.
-func (w *Writer) Meta(name string) []byte {
-	return bytes.Clone(w.tx.Bucket(metaBucket).Get([]byte("m." + name)))
-}
+func (w *Writer) SetMeta(name string, v []byte) { w.meta[name] = v }
 
 // Meta reads what SetMeta stored; nil if it never did.
 func (tx *Tx) Meta(name string) []byte {
-	return bytes.Clone(tx.file.Bucket(metaBucket).Get([]byte("m." + name)))
+	if v, ok := tx.over.base.meta[name]; ok {
+		return v
+	}
+	return bytes.Clone(tx.file.Bucket(metaBucket).Get(metaKey(name)))
 }
 
-// Meta reads what SetMeta stored; nil if it never did.
-func (db *DB) Meta(name string) (v []byte, err error) {
-	err = db.View(func(tx *Tx) error { v = tx.Meta(name); return nil })
-	return v, err
-}
-
-// WriteTo copies the file as one consistent view; writes go on meanwhile.
-func (db *DB) WriteTo(w io.Writer) (n int64, err error) {
-	err = db.View(func(tx *Tx) error {
-		n, err = tx.WriteTo(w)
-		return err
-	})
-	return n, err
-}
-
-// WriteTo copies the whole file as this view sees it.
+// WriteTo copies the whole file as this view, which must be one of the file
+// alone, sees it.
 func (tx *Tx) WriteTo(w io.Writer) (int64, error) { return tx.file.WriteTo(w) }
 
-// Sync brings everything that was committed to the disk; see Options.NoSync.
+// Sync brings everything that was applied to the disk.
 func (db *DB) Sync() error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
 	db.gate.RLock()
 	defer db.gate.RUnlock()
+	if err := db.flush(); err != nil {
+		return err
+	}
 	return db.bolt.Sync()
 }
 
@@ -384,9 +374,12 @@ func (db *DB) Size() (total, free int64) {
 	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(db.bolt.Info().PageSize)
 }
 
-// Replace puts another, verified state file in the place of this one. It waits
+// Replace puts another, verified state file in the place of this one, and drops
+// what was applied to it. It waits
 // for open transactions; those that come meanwhile wait for it.
 func (db *DB) Replace(path string) error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
 	db.gate.Lock()
 	defer db.gate.Unlock()
 	if err := db.bolt.Close(); err != nil {

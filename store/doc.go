@@ -7,10 +7,11 @@
 // tags. Indexes are derived: only rows are replicated, every replica keeps its
 // own index entries, and rebuilds those whose declaration changed.
 //
-// A Tx is a consistent view of the file. A Batch adds the writes of operations
-// that are being evaluated on top of such a view, without touching the file;
-// what it changed is replicated as a list of Change and written by a Writer on
-// every replica.
+// A Tx is a consistent view of the file and of what was applied since (layer.go).
+// A Batch adds the writes of operations that are being evaluated on top of such a
+// view; what it changed is replicated as a list of Change and applied by a Writer
+// on every replica. What was applied goes to the file many entries at a time: the
+// replicated log has it until then.
 //
 // A query walks ranges of a table or an index with a Scan. What index entries carry
 // (cover.go) lets it decide on most rows without them; a Projection reads a few

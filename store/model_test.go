@@ -143,6 +143,13 @@ func (m *machine) Abandon(t *rapid.T) {
 	m.open(t)
 }
 
+// Flush brings one of the files up to date, while the batch is open.
+func (m *machine) Flush(t *rapid.T) {
+	db := rapid.SampledFrom([]*DB{m.db, m.replica}).Draw(t, "db")
+	require.NoError(t, db.Sync())
+	require.NoError(t, db.ViewFile(func(tx *Tx) error { m.compare(t, tx, m.rows); return nil }))
+}
+
 func (m *machine) Check(t *rapid.T) {
 	m.compare(t, m.batch.Tx(), m.now)
 	for _, db := range []*DB{m.db, m.replica} {
@@ -299,7 +306,7 @@ func TestTablesAgainstAModel(t *testing.T) {
 		defer func() { require.NoError(rt, m.batch.Close()) }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.Put, "put again": m.Put, "delete": m.Delete, "savepoint": m.Savepoint, "rollback": m.Rollback,
-			"commit": m.Commit, "abandon": m.Abandon, "": m.Check,
+			"commit": m.Commit, "abandon": m.Abandon, "flush": m.Flush, "": m.Check,
 		})
 	})
 }

@@ -59,8 +59,7 @@ func (db *DB) rebuildStep(s staleIndex) (done bool, err error) {
 				}
 			}
 		}
-		w := &Writer{tx: tx, db: db, buckets: map[bucketID]*bbolt.Bucket{}}
-		next, err := w.index(s, from)
+		next, err := (&file{tx: tx, db: db}).index(s, from)
 		if err != nil {
 			return err
 		}
@@ -77,10 +76,14 @@ func (db *DB) rebuildStep(s staleIndex) (done bool, err error) {
 }
 
 // index writes the entries of up to rebuildRows rows and returns where to go on.
-func (w *Writer) index(s staleIndex, from []byte) (next []byte, err error) {
-	rows := w.tx.Bucket([]byte{s.table.Number(), 0})
+func (f *file) index(s staleIndex, from []byte) (next []byte, err error) {
+	rows := f.tx.Bucket([]byte{s.table.Number(), 0})
 	if rows == nil {
 		return nil, nil
+	}
+	b, err := f.bucket(bucketID{s.table.Number(), s.index})
+	if err != nil {
+		return nil, err
 	}
 	c := rows.Cursor()
 	n := 0
@@ -93,7 +96,7 @@ func (w *Writer) index(s staleIndex, from []byte) (next []byte, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if err := w.put(bucketID{s.table.Number(), e.index}, e.key, e.value); err != nil {
+			if err := b.Put(e.key, e.value); err != nil {
 				return nil, err
 			}
 		}

@@ -34,8 +34,8 @@ func (r Range) bounds() (low, high Key) {
 	return low, high
 }
 
-// cursor walks one bucket of a transaction in either direction, the batch's
-// writes laid over the file's keys.
+// cursor walks one bucket of a transaction in either direction, what is not in
+// the file yet laid over the file's keys.
 type cursor struct {
 	tx         *Tx
 	low, high  Key
@@ -54,29 +54,30 @@ type cursor struct {
 // cursor opens a cursor on the state as it is: what is written later does not
 // concern it.
 func (tx *Tx) cursor(id bucketID, r Range) *cursor {
-	return tx.open(id, r, (*btree.Map[string, []byte]).Copy)
+	t := tx.over.tree(id)
+	if own := tx.over.trees[id]; own != nil {
+		t = own.Copy()
+	}
+	return tx.open(id, r, t)
 }
 
 // first finds the first key of a range.
 func (tx *Tx) first(id bucketID, r Range) Key {
-	same := func(m *btree.Map[string, []byte]) *btree.Map[string, []byte] { return m }
-	if c := tx.open(id, r, same); c.next() {
+	if c := tx.open(id, r, tx.over.tree(id)); c.next() {
 		return bytes.Clone(c.key)
 	}
 	return nil
 }
 
-func (tx *Tx) open(id bucketID, r Range, view func(*btree.Map[string, []byte]) *btree.Map[string, []byte]) *cursor {
+func (tx *Tx) open(id bucketID, r Range, over *tree) *cursor {
 	c := &cursor{tx: tx, desc: r.Desc, skip: len(r.Prefix), overDone: true}
 	c.low, c.high = r.bounds()
 	if b := tx.bucket(id); b != nil {
 		c.file = b.Cursor()
 	}
-	if tx.over != nil {
-		if m := tx.over.buckets[id]; m != nil && m.Len() > 0 {
-			it := view(m).Iter()
-			c.over, c.overDone = &it, false
-		}
+	if over != nil && over.Len() > 0 {
+		it := over.Iter()
+		c.over, c.overDone = &it, false
 	}
 	return c
 }
@@ -91,7 +92,7 @@ func (c *cursor) next() bool {
 	default:
 		c.stepFile()
 	}
-	if c.over == nil { // the file alone, as in all queries
+	if c.over == nil { // the file alone
 		if c.key, c.value = c.fk, c.fv; c.fk == nil {
 			return false
 		}
@@ -113,7 +114,7 @@ func (c *cursor) next() bool {
 			c.key, c.value = c.fk, c.fv
 		} else {
 			c.key, c.value = c.ok, c.over.Value()
-			if c.value == nil { // deleted in the batch
+			if c.value == nil { // deleted
 				c.step()
 				continue
 			}
@@ -213,26 +214,39 @@ func (tx *Tx) scan(id bucketID, r Range) iter.Seq2[Key, []byte] {
 	}
 }
 
-// count counts keys; when all of a bucket without pending writes are in the range,
-// by pages.
+// count counts keys: those of a whole bucket by its pages.
 func (tx *Tx) count(id bucketID, r Range) int {
-	b := tx.bucket(id)
-	pending := tx.over != nil && tx.over.buckets[id] != nil && tx.over.buckets[id].Len() > 0
+	b, over := tx.bucket(id), tx.over.tree(id)
 	low, high := r.bounds()
-	if !pending {
-		if b == nil {
-			return 0
+	if b == nil || !spans(b, low, high) {
+		n := 0
+		for range tx.scan(id, r) {
+			n++
 		}
-		c := b.Cursor()
-		first, _ := c.First()
-		last, _ := c.Last()
-		if bytes.Compare(low, first) <= 0 && (high == nil || bytes.Compare(last, high) < 0) {
-			return b.Stats().KeyN
-		}
+		return n
 	}
-	n := 0
-	for range tx.scan(id, r) {
-		n++
+	n := b.Stats().KeyN
+	if over == nil {
+		return n
+	}
+	for it := over.Iter(); it.Next(); {
+		tx.visited++
+		key := []byte(it.Key())
+		inside := bytes.Compare(key, low) >= 0 && (high == nil || bytes.Compare(key, high) < 0)
+		switch was, is := b.Get(key) != nil, inside && it.Value() != nil; {
+		case is && !was:
+			n++
+		case was && !is:
+			n--
+		}
 	}
 	return n
+}
+
+// spans reports whether all keys of a bucket are in a range.
+func spans(b *bbolt.Bucket, low, high Key) bool {
+	c := b.Cursor()
+	first, _ := c.First()
+	last, _ := c.Last()
+	return bytes.Compare(low, first) <= 0 && (high == nil || bytes.Compare(last, high) < 0)
 }

@@ -3,19 +3,20 @@ package store
 import (
 	"bytes"
 
-	"github.com/tidwall/btree"
 	"go.etcd.io/bbolt"
 )
 
 // bucketID names a bucket: a table's number and an index's, 0 for the rows.
 type bucketID [2]byte
 
-// Tx is a consistent view of a state file; that of a Batch can also write. It is
-// not safe for concurrent use and must not be kept after it ended.
+// Tx is a consistent view of a state file and what was applied since; that of a
+// Batch can also write. It is not safe for concurrent use and must not be kept
+// after it ended.
 type Tx struct {
 	file    *bbolt.Tx
 	buckets map[bucketID]*bbolt.Bucket
-	over    *overlay // nil in a read transaction
+	over    *edit    // what lies over the file
+	journal *journal // nil in a read transaction
 	release func()
 	visited int
 }
@@ -33,11 +34,9 @@ func (tx *Tx) bucket(id bucketID) *bbolt.Bucket {
 }
 
 func (tx *Tx) get(id bucketID, key []byte) []byte {
-	if tx.over != nil {
-		if m := tx.over.buckets[id]; m != nil {
-			if v, ok := m.Get(string(key)); ok {
-				return v
-			}
+	if t := tx.over.tree(id); t != nil {
+		if v, ok := t.Get(string(key)); ok {
+			return v
 		}
 	}
 	if b := tx.bucket(id); b != nil {
@@ -46,14 +45,12 @@ func (tx *Tx) get(id bucketID, key []byte) []byte {
 	return nil
 }
 
-// overlay holds the writes of a batch, rows and index entries alike; a nil value
-// is a deletion.
-type overlay struct {
-	buckets map[bucketID]*btree.Map[string, []byte]
-	journal []undo
-	changed map[changeKey]int // index in order
-	order   []changeKey
-	size    int
+// journal remembers what a batch wrote: to take it back, and to replicate it.
+type journal struct {
+	undo    []undo
+	changed map[changeKey]struct{}
+	order   []changeKey // of the first changes of rows
+	size    int         // bytes of the changed rows and their keys
 }
 
 type changeKey struct {
@@ -67,53 +64,50 @@ type undo struct {
 	key   string
 	value []byte
 	had   bool
+	first bool // it was the row's first change
+	size  int  // of the journal
 }
 
-func (o *overlay) set(id bucketID, key string, value []byte) {
-	m := o.buckets[id]
-	if m == nil {
-		m = btree.NewMap[string, []byte](32)
-		o.buckets[id] = m
-	}
-	old, had := m.Set(key, value)
-	o.journal = append(o.journal, undo{id, key, old, had})
+// set writes a key in the batch.
+func (tx *Tx) set(id bucketID, key string, value []byte) {
+	j := tx.journal
+	u := undo{id: id, key: key, size: j.size}
+	u.value, u.had = tx.over.set(id, key, value)
 	if id[1] == 0 {
 		ck := changeKey{id[0], key}
-		if _, ok := o.changed[ck]; !ok {
-			o.changed[ck] = len(o.order)
-			o.order = append(o.order, ck)
+		if _, again := j.changed[ck]; again {
+			j.size += len(value) - len(u.value)
+		} else {
+			u.first = true
+			j.changed[ck] = struct{}{}
+			j.order = append(j.order, ck)
+			j.size += len(key) + len(value)
 		}
-		o.size += len(key) + len(value) - len(old)
 	}
+	j.undo = append(j.undo, u)
 }
 
-// rollback takes back the writes since the journal had a length.
-func (o *overlay) rollback(to int) {
-	for i := len(o.journal) - 1; i >= to; i-- {
-		u := o.journal[i]
-		m := o.buckets[u.id]
-		now, _ := m.Get(u.key)
-		if u.had {
-			m.Set(u.key, u.value)
-		} else {
-			m.Delete(u.key)
-		}
-		if u.id[1] != 0 {
-			continue
-		}
-		o.size -= len(u.key) + len(now) - len(u.value)
-		if !u.had {
-			delete(o.changed, changeKey{u.id[0], u.key})
-			o.order = o.order[:len(o.order)-1]
+// Savepoint marks where Rollback returns to.
+func (tx *Tx) Savepoint() int { return len(tx.journal.undo) }
+
+// Rollback takes back every write since the savepoint.
+func (tx *Tx) Rollback(savepoint int) {
+	j := tx.journal
+	for i := len(j.undo) - 1; i >= savepoint; i-- {
+		u := j.undo[i]
+		tx.over.unset(u.id, u.key, u.value, u.had)
+		if j.size = u.size; u.first {
+			delete(j.changed, changeKey{u.id[0], u.key})
+			j.order = j.order[:len(j.order)-1]
 		}
 	}
-	o.journal = o.journal[:to]
+	j.undo = j.undo[:savepoint]
 }
 
 // write puts a row in the batch with its index entries, or with a nil value
 // deletes it.
 func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
-	if tx.over == nil {
+	if tx.journal == nil {
 		panic("store: write in a read transaction")
 	}
 	var old []byte
@@ -132,12 +126,12 @@ func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
 	}
 	gone, put = entryDiff(gone, put)
 	for _, e := range gone {
-		tx.over.set(bucketID{t.Number(), e.index}, string(e.key), nil)
+		tx.set(bucketID{t.Number(), e.index}, string(e.key), nil)
 	}
 	for _, e := range put {
-		tx.over.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
+		tx.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
 	}
-	tx.over.set(bucketID{t.Number(), 0}, string(key), value)
+	tx.set(bucketID{t.Number(), 0}, string(key), value)
 }
 
 func orEmpty(v []byte) []byte {
@@ -186,12 +180,12 @@ type Batch struct {
 // Batch opens a batch on the newest state of the file. Close it before anything
 // is applied: an open view keeps the file from growing.
 func (db *DB) Batch() (*Batch, error) {
-	tx, release, err := db.begin()
+	tx, err := db.begin()
 	if err != nil {
 		return nil, err
 	}
-	tx.release = release
-	tx.over = &overlay{buckets: map[bucketID]*btree.Map[string, []byte]{}, changed: map[changeKey]int{}}
+	tx.over.trees = map[bucketID]*tree{}
+	tx.journal = &journal{changed: map[changeKey]struct{}{}}
 	return &Batch{tx: tx}, nil
 }
 
@@ -204,21 +198,15 @@ func (b *Batch) Savepoint() int { return b.tx.Savepoint() }
 // Rollback takes back every write since the savepoint.
 func (b *Batch) Rollback(savepoint int) { b.tx.Rollback(savepoint) }
 
-// Savepoint marks where Rollback returns to.
-func (tx *Tx) Savepoint() int { return len(tx.over.journal) }
-
-// Rollback takes back every write since the savepoint.
-func (tx *Tx) Rollback(savepoint int) { tx.over.rollback(savepoint) }
-
 // Size is the number of bytes of keys and rows changed so far.
-func (b *Batch) Size() int { return b.tx.over.size }
+func (b *Batch) Size() int { return b.tx.journal.size }
 
 // Changes lists the changed rows, each once, in the order of first change. They
 // stay valid after Close.
 func (b *Batch) Changes() []Change {
-	changes := make([]Change, 0, len(b.tx.over.order))
-	for _, ck := range b.tx.over.order {
-		value, _ := b.tx.over.buckets[bucketID{ck.table, 0}].Get(ck.key)
+	changes := make([]Change, 0, len(b.tx.journal.order))
+	for _, ck := range b.tx.journal.order {
+		value, _ := b.tx.over.tree(bucketID{ck.table, 0}).Get(ck.key)
 		changes = append(changes, Change{Table: ck.table, Key: []byte(ck.key), Value: value})
 	}
 	return changes

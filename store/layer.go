@@ -1,0 +1,172 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/tidwall/btree"
+	"go.etcd.io/bbolt"
+)
+
+// tree holds keys and values of one bucket that are not in the file; a nil value
+// is a deletion.
+type tree = btree.Map[string, []byte]
+
+// layer is what was applied and is not in the file yet: rows, index entries and
+// marks of the state machine. It never changes: each Update puts another in its
+// place, which shares most of its nodes. So views of different ages can use it
+// side by side.
+type layer struct {
+	trees map[bucketID]*tree
+	meta  map[string][]byte
+	size  int // bytes of its keys and values
+
+	copying sync.Mutex // to copy a tree is to mark it
+}
+
+// layerBytes is how much is applied before it goes to the file, in one
+// transaction. Most of what a commit costs is pages, and the rows of a run that
+// is under way, their index entries and the ends of the tables lie on the same
+// few pages again and again.
+const layerBytes = 1 << 20
+
+// edit is a layer with writes over it.
+type edit struct {
+	base  *layer
+	trees map[bucketID]*tree // those that were written to; nil if none can be
+	grown int                // bytes more than the base
+}
+
+// tree is a bucket's keys as the edit leaves them; nil if it has none.
+func (e *edit) tree(id bucketID) *tree {
+	if t := e.trees[id]; t != nil {
+		return t
+	}
+	return e.base.trees[id]
+}
+
+// own is a bucket's tree to write to.
+func (e *edit) own(id bucketID) *tree {
+	t := e.trees[id]
+	if t == nil {
+		if under := e.base.trees[id]; under == nil {
+			t = btree.NewMap[string, []byte](treeDegree)
+		} else {
+			e.base.copying.Lock()
+			t = under.Copy()
+			e.base.copying.Unlock()
+		}
+		e.trees[id] = t
+	}
+	return t
+}
+
+// set writes a key and returns what was there.
+func (e *edit) set(id bucketID, key string, value []byte) (old []byte, had bool) {
+	old, had = e.own(id).Set(key, value)
+	e.grown += len(value) - len(old)
+	if !had {
+		e.grown += len(key)
+	}
+	return old, had
+}
+
+// unset takes back a set.
+func (e *edit) unset(id bucketID, key string, old []byte, had bool) {
+	var now []byte
+	if had {
+		now, _ = e.own(id).Set(key, old)
+	} else {
+		now, _ = e.own(id).Delete(key)
+		e.grown -= len(key)
+	}
+	e.grown += len(old) - len(now)
+}
+
+// layer is the base with the edit's writes and marks.
+func (e *edit) layer(meta map[string][]byte) *layer {
+	next := &layer{trees: map[bucketID]*tree{}, meta: map[string][]byte{}, size: e.base.size + e.grown}
+	maps.Copy(next.trees, e.base.trees)
+	maps.Copy(next.trees, e.trees)
+	maps.Copy(next.meta, e.base.meta)
+	maps.Copy(next.meta, meta)
+	return next
+}
+
+// treeDegree is small because the first write to a node that another version
+// shares copies it.
+const treeDegree = 4
+
+// flush brings what was applied to the file. The caller holds db.writing.
+func (db *DB) flush() (err error) {
+	over := db.layer
+	if len(over.trees) == 0 && len(over.meta) == 0 {
+		return nil
+	}
+	defer recoverCorrupt(db.path, &err)
+	err = db.bolt.Update(func(tx *bbolt.Tx) error {
+		f := &file{tx: tx, db: db}
+		for id, t := range over.trees {
+			if err := f.write(id, t); err != nil {
+				return err
+			}
+		}
+		for name, v := range over.meta {
+			if err := tx.Bucket(metaBucket).Put(metaKey(name), v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("state file %s: %w", db.path, err)
+	}
+	// A view that begins before this has the same keys in the file and over it.
+	db.put(&layer{})
+	return nil
+}
+
+// put puts a layer in the place of the one that lies over the file.
+func (db *DB) put(l *layer) {
+	db.swap.Lock()
+	defer db.swap.Unlock()
+	db.layer = l
+}
+
+// file is a write transaction of the file itself.
+type file struct {
+	tx *bbolt.Tx
+	db *DB
+}
+
+func (f *file) bucket(id bucketID) (*bbolt.Bucket, error) {
+	b, err := f.tx.CreateBucketIfNotExists(id[:])
+	if err != nil {
+		return nil, err
+	}
+	// Where keys grow, pages are left nearly full.
+	if f.db.tables[id[0]].growing(id[1]) {
+		b.FillPercent = 0.9
+	}
+	return b, nil
+}
+
+// write puts a bucket's new keys in their order.
+func (f *file) write(id bucketID, t *tree) error {
+	b, err := f.bucket(id)
+	if err != nil {
+		return err
+	}
+	for it := t.Iter(); it.Next(); {
+		if value := it.Value(); value != nil {
+			err = b.Put([]byte(it.Key()), value)
+		} else {
+			err = b.Delete([]byte(it.Key()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
