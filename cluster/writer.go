@@ -190,8 +190,8 @@ func (w *writer) commit(waiting []*pending) {
 
 // batch is what some operations come to.
 type batch struct {
-	taken      int // how many operations
-	entry      fsm.Entry
+	taken int // how many operations
+	fsm.Proposal
 	remembered remembered
 }
 
@@ -204,16 +204,16 @@ func (w *writer) evaluate(waiting []*pending) (b *batch, err error) {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
-	if b.entry.Base, err = fsm.Base(view.Tx()); err != nil {
+	if b.Entry.Base, err = fsm.Base(view.Tx()); err != nil {
 		return b, err
 	}
-	b.remembered.base = b.entry.Base
+	b.remembered.base = b.Entry.Base
 	start := time.Now()
 	for b.taken = 0; b.taken < len(waiting) && view.Size() < batchBytes && time.Since(start) < batchTime; b.taken++ {
 		w.try(view, b, waiting[b.taken])
 	}
 	w.memory.record(view.Tx(), &b.remembered)
-	b.entry.Changes = view.Changes()
+	b.Entry.Changes, b.Batch = view.Changes(), view
 	return b, nil
 }
 
@@ -249,12 +249,13 @@ func (w *writer) try(view *store.Batch, b *batch, p *pending) {
 // without changes holds if this node still is the leader.
 func (w *writer) propose(b *batch) error {
 	g := w.group
-	if len(b.entry.Changes) == 0 {
+	if len(b.Entry.Changes) == 0 {
 		return g.confirm(context.Background())
 	}
 	var future raft.ApplyFuture
+	data := g.fsm.Propose(&b.Proposal)
 	err := g.await(func() raft.Future {
-		future = g.raft.Apply(b.entry.Encode(), applyTimeout)
+		future = g.raft.Apply(data, applyTimeout)
 		return future
 	})
 	if err != nil {

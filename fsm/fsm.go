@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/hashicorp/raft"
 
@@ -16,6 +17,8 @@ type FSM struct {
 	db      *store.DB
 	observe func([]store.Change)
 	fatal   func(error)
+
+	proposal atomic.Pointer[Proposal]
 
 	mu      sync.Mutex    // one change of the state file at a time
 	state   State         // as views show it, without the configuration
@@ -125,10 +128,36 @@ func (f *FSM) fail(err error) {
 	}
 }
 
+// Proposal is an entry and the batch that it came from, on the leader.
+type Proposal struct {
+	Entry Entry
+	Batch *store.Batch // closed
+	data  []byte
+}
+
+// Propose encodes an entry and keeps it with its batch, until the next one, so
+// that applying it here needn't work out again what the batch has.
+func (f *FSM) Propose(p *Proposal) []byte {
+	p.data = p.Entry.Encode()
+	f.proposal.Store(p)
+	return p.data
+}
+
+// proposed returns the proposal that a log entry is; nil if it is none. Raft gives
+// the leader the very bytes that it proposed.
+func (f *FSM) proposed(log *raft.Log) *Proposal {
+	p := f.proposal.Load()
+	if p == nil || unsafe.SliceData(p.data) != unsafe.SliceData(log.Data) || len(p.data) != len(log.Data) {
+		return nil
+	}
+	f.proposal.CompareAndSwap(p, nil)
+	return p
+}
+
 // batch is what a run of entries does to the state file.
 type batch struct {
 	state         State
-	taken         []*Entry
+	taken         []*Proposal
 	configuration []byte // the newest in the batch, if any
 }
 
@@ -138,7 +167,7 @@ func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
 		if log.Index <= b.state.Index {
 			continue // the state file has it from before a restart
 		}
-		refused, err := b.add(log)
+		refused, err := b.add(log, f.proposed(log))
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", log.Index, err)
 		}
@@ -155,26 +184,29 @@ func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
 	f.state = b.state
 	f.publish()
 	if f.observe != nil {
-		for _, e := range b.taken {
-			f.observe(e.Changes)
+		for _, p := range b.taken {
+			f.observe(p.Entry.Changes)
 		}
 	}
 	return nil
 }
 
 // add takes the next entry into the batch.
-func (b *batch) add(log *raft.Log) (refused bool, err error) {
+func (b *batch) add(log *raft.Log, p *Proposal) (refused bool, err error) {
 	switch log.Type {
 	case raft.LogConfiguration:
 		b.configuration = configurationMark(log)
 	case raft.LogCommand:
-		e, err := Decode(log.Data)
-		if err != nil {
-			return false, err
+		if p == nil {
+			e, err := Decode(log.Data)
+			if err != nil {
+				return false, err
+			}
+			p = &Proposal{Entry: *e}
 		}
-		if refused = e.Base != b.state.Base; !refused {
+		if refused = p.Entry.Base != b.state.Base; !refused {
 			b.state.Base = log.Index
-			b.taken = append(b.taken, e)
+			b.taken = append(b.taken, p)
 		}
 	}
 	b.state.Index, b.state.Term = log.Index, log.Term
@@ -182,8 +214,11 @@ func (b *batch) add(log *raft.Log) (refused bool, err error) {
 }
 
 func (b *batch) write(w *store.Writer) error {
-	for _, e := range b.taken {
-		if err := w.Apply(e.Changes); err != nil {
+	for _, p := range b.taken {
+		if p.Batch != nil && w.Adopt(p.Batch) {
+			continue
+		}
+		if err := w.Apply(p.Entry.Changes); err != nil {
 			return err
 		}
 	}

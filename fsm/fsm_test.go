@@ -108,6 +108,25 @@ func TestEntriesOnOldStateAreRefused(t *testing.T) {
 	require.Equal(t, State{Index: 5, Term: 1, Base: 4}, m.stored(t), "a refused entry counts as applied")
 }
 
+func TestALeaderAdoptsWhatItProposed(t *testing.T) {
+	m := newMachine(t)
+	b, err := m.db.Batch()
+	require.NoError(t, err)
+	items.Put(b.Tx(), &item{Number: 1, Count: 10})
+	// Adopted, it is what the batch has; applied, it would be what the entry says.
+	p := &Proposal{Entry: Entry{Changes: m.set(t, 1, 20)}, Batch: b}
+	require.NoError(t, b.Close())
+	data := m.Propose(p)
+	require.Nil(t, m.Apply(&raft.Log{Index: 2, Term: 1, Data: data}))
+	require.Equal(t, uint64(10), m.count(t, 1))
+	require.Equal(t, [][]store.Change{p.Entry.Changes}, m.observed)
+
+	other := newMachine(t)
+	other.Propose(p)
+	require.Nil(t, other.Apply(&raft.Log{Index: 2, Term: 1, Data: bytes.Clone(data)}), "not the same proposal, if alike")
+	require.Equal(t, uint64(20), other.count(t, 1))
+}
+
 func TestEntriesAreAppliedOnce(t *testing.T) {
 	m := newMachine(t)
 	first := entry(2, 0, m.set(t, 1, 10))

@@ -13,8 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
-
-	"prefectd/store"
 )
 
 // history is a log and the leader that wrote it, evaluating each batch on what
@@ -38,9 +36,15 @@ func drawHistory(t *rapid.T, dir string) *history {
 			server := raft.Server{ID: raft.ServerID(fmt.Sprint("n", index))}
 			log.Data = raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{server}})
 		case 1:
-			log.Data = (&Entry{Base: h.leader.state.Base + 1, Changes: h.evaluate(t)}).Encode()
+			p := h.evaluate(t)
+			p.Entry.Base = h.leader.state.Base + 1
+			log.Data = h.leader.Propose(p)
+		case 2:
+			p := h.evaluate(t)
+			require.NoError(t, h.leader.db.Sync())
+			log.Data = h.leader.Propose(p)
 		default:
-			log.Data = (&Entry{Base: h.leader.state.Base, Changes: h.evaluate(t)}).Encode()
+			log.Data = h.leader.Propose(h.evaluate(t))
 		}
 		h.logs = append(h.logs, log)
 		h.leader.Apply(log)
@@ -49,7 +53,7 @@ func drawHistory(t *rapid.T, dir string) *history {
 	return h
 }
 
-func (h *history) evaluate(t *rapid.T) []store.Change {
+func (h *history) evaluate(t *rapid.T) *Proposal {
 	b, err := h.leader.db.Batch()
 	require.NoError(t, err)
 	for range rapid.IntRange(0, 6).Draw(t, "rows") {
@@ -60,9 +64,9 @@ func (h *history) evaluate(t *rapid.T) []store.Change {
 			items.Put(b.Tx(), &row)
 		}
 	}
-	c := b.Changes()
+	p := &Proposal{Entry: Entry{Base: h.leader.state.Base, Changes: b.Changes()}, Batch: b}
 	require.NoError(t, b.Close())
-	return c
+	return p
 }
 
 // apply gives logs to a machine in batches of random sizes.

@@ -23,7 +23,7 @@ type Config struct {
 }
 
 // DefaultRunGroups is how many groups a new cluster spreads its runs over.
-const DefaultRunGroups = 4
+const DefaultRunGroups = 2
 
 // identity is what a new data folder is to say.
 func (c *Config) identity() (identity, error) {

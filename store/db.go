@@ -296,6 +296,18 @@ func (w *Writer) Apply(changes []Change) error {
 	return nil
 }
 
+// Adopt takes over what a batch has worked out: the rows and index entries that
+// Apply would write for its changes. It reports whether it did; it does not if
+// anything was applied, or went to the file, since the batch began. The batch is
+// closed, and not used any more.
+func (w *Writer) Adopt(b *Batch) bool {
+	if b.tx.over.base != w.tx.over.base || len(w.tx.over.trees) > 0 {
+		return false
+	}
+	w.tx.over = b.tx.over
+	return true
+}
+
 func (w *Writer) apply(t AnyTable, c Change) error {
 	rows := bucketID{t.Number(), 0}
 	var old []byte
