@@ -89,7 +89,7 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	id := b.NewID()
 	switch {
 	case body.IdempotencyKey != nil:
-		id = id.WithSlot(idempotencySlot(body.FlowID, *body.IdempotencyKey))
+		id = id.WithSlot(keySlot(body.FlowID, *body.IdempotencyKey))
 	case parent != nil:
 		// A subflow run lives with its parent, so that the parent's task run
 		// follows in the same entry.
@@ -109,10 +109,10 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	return made, settleParent(ctx, b, group, around)
 }
 
-// idempotencySlot puts all runs of a flow with one idempotency key in one slot,
-// so that one group can tell whether there is one.
-func idempotencySlot(flow prefect.ID, idempotencyKey string) byte {
-	sum := sha256.Sum256(append(flow[:], idempotencyKey...))
+// keySlot puts all runs below an object that have one key in one slot, so that one
+// group can tell whether there is one.
+func keySlot(below prefect.ID, key string) byte {
+	sum := sha256.Sum256(append(below[:], key...))
 	return sum[0]
 }
 

@@ -32,6 +32,15 @@ func completeTaskRun(tx *store.Tx, r *prefect.TaskRun, now prefect.Time) *prefec
 	return r
 }
 
+// taskRunByKey finds the task run that has keys in a flow run; without one, the
+// first that has them.
+func taskRunByKey(tx *store.Tx, flowRunID prefect.ID, taskKey, dynamicKey string) *prefect.TaskRun {
+	for task := range store.TaskRunsByKey.Rows(tx, store.Range{Prefix: key(flowRunID).String(taskKey).String(dynamicKey)}) {
+		return task
+	}
+	return nil
+}
+
 // stateOf reads a state with its data; nil if there is none.
 func stateOf(tx *store.Tx, table *store.Table[prefect.State], id prefect.ID) *prefect.State {
 	if id.IsNull() {

@@ -105,8 +105,7 @@ func (c *Context) recordTaskRun(e *prefect.Event) error {
 // flow run, else the one with its id, else a new one.
 func (c *Context) reportedTaskRun(id, flowRunID prefect.ID, r *taskRunReport) *prefect.TaskRun {
 	if !flowRunID.IsNull() {
-		natural := key(flowRunID).String(*r.TaskRun.TaskKey).String(*r.TaskRun.DynamicKey)
-		if task := store.TaskRunsByKey.Find(c.Tx, natural); task != nil {
+		if task := taskRunByKey(c.Tx, flowRunID, *r.TaskRun.TaskKey, *r.TaskRun.DynamicKey); task != nil {
 			return task
 		}
 	}

@@ -168,3 +168,32 @@ func TestRecorderRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Outside a flow run, the recorder knows task runs by their id alone: two may have
+// the same keys.
+func TestTaskRunsWithEqualKeysOutsideAFlowRun(t *testing.T) {
+	c := newTestCluster(t, 1)
+	t0 := at("2027-01-01T00:00:00Z")
+	one, two := c.NewID(), c.NewID()
+	c.take(report(one, prefect.NoID, "RUNNING", t0+1, ``))
+	c.take(report(two, prefect.NoID, "RUNNING", t0+2, ``))
+	require.NotNil(t, c.task(one))
+	require.NoError(t, RemoveTaskRun(t.Context(), c, two))
+	made, err := NewTaskRun(t.Context(), c, prefect.TaskRunCreate{TaskKey: "k", DynamicKey: "d"})
+	require.NoError(t, err)
+	require.False(t, made.Created)
+	require.Equal(t, one, made.Object.ID, "it is found by its keys")
+}
+
+// A task run without a flow run is created once, whatever group its id would be
+// in.
+func TestTaskRunsOutsideAFlowRunAreCreatedOnce(t *testing.T) {
+	c := newTestCluster(t, 4)
+	for n := range 8 {
+		body := prefect.TaskRunCreate{TaskKey: "k", DynamicKey: fmt.Sprint(n)}
+		first := c.newTaskRun(body)
+		for range 4 {
+			require.Equal(t, first.ID, c.newTaskRun(body).ID)
+		}
+	}
+}

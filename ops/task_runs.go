@@ -17,8 +17,7 @@ type CreateTaskRun struct {
 // Run answers an Upserted[prefect.TaskRun]; 409 for an unknown flow run.
 func (o *CreateTaskRun) Run(c *Context) (any, error) {
 	body := &o.Body
-	natural := store.Key{}.ID(body.FlowRunID).String(body.TaskKey).String(body.DynamicKey)
-	if found := store.TaskRunsByKey.Find(c.Tx, natural); found != nil {
+	if found := taskRunByKey(c.Tx, body.FlowRunID, body.TaskKey, body.DynamicKey); found != nil {
 		return Upserted[prefect.TaskRun]{Object: completeTaskRun(c.Tx, found, c.Now)}, nil
 	}
 	var labels prefect.Labels
@@ -51,10 +50,11 @@ func (o *CreateTaskRun) Run(c *Context) (any, error) {
 func NewTaskRun(ctx context.Context, b Backend, body prefect.TaskRunCreate) (Upserted[prefect.TaskRun], error) {
 	id := body.ID
 	if id.IsNull() {
-		id = b.NewID()
-		if !body.FlowRunID.IsNull() {
-			id = id.WithSlot(body.FlowRunID.Slot())
+		slot := body.FlowRunID.Slot()
+		if body.FlowRunID.IsNull() {
+			slot = keySlot(prefect.NoID, body.TaskKey+"\x00"+body.DynamicKey)
 		}
+		id = b.NewID().WithSlot(slot)
 	}
 	home := id
 	if !body.FlowRunID.IsNull() {

@@ -101,10 +101,11 @@ var taskRunCover = prefect.ColumnSet(4, 5, 16, 17, 20, 21, 22, 23, 24, 25, 26)
 
 // Task runs live with their flow run; those without one by their own slot.
 var (
-	// TaskRunsByKey finds a run by what makes it unique within its flow run, and
-	// lists a flow run's task runs; an entry tells which stands for a flow run.
+	// TaskRunsByKey finds a run by what makes it unique within its flow run (without
+	// one, several may have it), and lists a flow run's task runs; an entry tells
+	// which stands for a flow run.
 	TaskRunsByKey = &Index[prefect.TaskRun]{
-		Number: 1, Version: 2, Unique: true, Cover: prefect.ColumnSet(26),
+		Number: 1, Version: 3, Cover: prefect.ColumnSet(26),
 		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) {
 			add(k.ID(r.FlowRunID).String(r.TaskKey).String(r.DynamicKey))
 		},
