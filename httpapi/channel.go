@@ -34,6 +34,7 @@ type channel struct {
 func channels() []channel {
 	return slices.Concat(
 		streamChannels(),
+		taskWorkerChannels(),
 	)
 }
 

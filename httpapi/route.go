@@ -61,6 +61,7 @@ func routes() []route {
 		eventRoutes(),
 		uiRoutes(),
 		concurrencyRoutes(),
+		taskWorkerRoutes(),
 		unbuiltRoutes(),
 	)
 }

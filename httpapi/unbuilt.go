@@ -143,8 +143,6 @@ var unbuilt = []string{
 	"DELETE /automations/{id}",
 	// Templates
 	"POST /templates/validate",
-	// Task workers
-	"POST /task_workers/filter",
 	// Observed states
 	"GET /observed-states",
 	// UI: schemas

@@ -48,6 +48,9 @@ func (n *Node) openGroup(ctx context.Context, number int) error {
 		Schema:   store.State,
 		Evaluate: evaluator(number, n.layout, n.settings),
 		Observe: func(changes []store.Change) {
+			if changes == nil {
+				n.hub.Replaced(number)
+			}
 			n.hub.Observe(number, changes)
 			n.couriers[number].observe(changes)
 		},

@@ -2,9 +2,9 @@ package ops
 
 import "prefectd/prefect"
 
-// The rules about what is not there yet: concurrency limits and the channel of
-// task workers. They stand in their places in the policies and say which
-// transitions they guard; without a limit or a worker they have little to do.
+// The rules about what is not there yet: concurrency limits. They stand in their
+// places in the policies and say which transitions they guard; without a limit
+// they have little to do.
 
 // The concurrency limit of a flow run's deployment: a slot is taken before the run
 // becomes pending and kept by a lease until it has ended.
@@ -36,6 +36,3 @@ var (
 	secureTaskSlots  = rule{name: "SecureTaskConcurrencySlots", from: anyState, to: states(prefect.Running)}
 	releaseTaskSlots = rule{name: "ReleaseTaskConcurrencySlots", always: true}
 )
-
-// enqueueScheduled hands a deferred task run to the workers of its task.
-var enqueueScheduled = rule{name: "EnqueueScheduledTasks", from: anyState, to: states(prefect.Scheduled)}

@@ -15,12 +15,15 @@ import (
 // holds up another or misses an event. The newest logs are kept too, and those
 // who are too slow for them miss some.
 type Hub struct {
+	Workers TaskWorkers // who takes task runs
+
 	subscribers atomic.Int32
 
 	mu     sync.Mutex
 	events []ring[prefect.Event] // by group
 	logs   ring[prefect.Log]
 	news   chan struct{} // closed when there is something new
+	queued chan struct{} // closed when a task run waits for a worker
 }
 
 // Bounds of what a hub keeps.
@@ -31,12 +34,17 @@ const (
 
 // NewHub makes the hub of a node.
 func NewHub(groups Groups) *Hub {
-	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{})}
+	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{}), queued: make(chan struct{})}
 }
 
 // Observe takes in what an entry changed in a group, in the order of the entries
 // and when queries can see it. It copies what it keeps.
 func (h *Hub) Observe(group int, changes []store.Change) {
+	if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Table == store.TaskQueue.Number() && c.Value != nil }) {
+		h.mu.Lock()
+		tell(&h.queued)
+		h.mu.Unlock()
+	}
 	if h.subscribers.Load() == 0 {
 		return
 	}
@@ -56,7 +64,7 @@ func (h *Hub) Observe(group int, changes []store.Change) {
 		}
 	}
 	if found {
-		h.tell()
+		tell(&h.news)
 	}
 }
 
@@ -67,12 +75,21 @@ func (h *Hub) Replaced(group int) {
 	defer h.mu.Unlock()
 	h.events[group].forget()
 	h.events[group].epoch++
-	h.tell()
+	tell(&h.news)
+	tell(&h.queued)
 }
 
-func (h *Hub) tell() {
-	close(h.news)
-	h.news = make(chan struct{})
+// tell closes a channel for those who wait, and makes another.
+func tell(c *chan struct{}) {
+	close(*c)
+	*c = make(chan struct{})
+}
+
+// NextQueued is closed when there may be another task run for a task worker.
+func (h *Hub) NextQueued() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.queued
 }
 
 // listen counts a subscriber; the hub keeps nothing before the first one and after

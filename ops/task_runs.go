@@ -143,6 +143,7 @@ func (o *DeleteTaskRun) Run(c *Context) (any, error) {
 func (c *Context) removeTaskRun(task *prefect.TaskRun) error {
 	deleteStates(c.Tx, store.TaskRunStates, task.StateID)
 	store.TaskRuns.Delete(c.Tx, key(task.ID))
+	store.TaskQueue.Delete(c.Tx, key(task.ID))
 	if task.SubflowRunID.IsNull() {
 		return nil
 	}

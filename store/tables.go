@@ -11,6 +11,7 @@ import (
 var State = Schema{
 	Flows, Leases,
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
+	TaskQueue,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
 	Operations,
