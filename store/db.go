@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -35,9 +36,12 @@ type DB struct {
 	gate sync.RWMutex // held for reading by every transaction, for writing while the file is replaced
 	bolt *bbolt.DB
 
-	writing sync.Mutex   // one Update or flush at a time
-	swap    sync.RWMutex // held for reading while a view takes a layer and the file that it lies over
-	layer   *layer       // what was applied and is not in the file yet
+	flushing   sync.Mutex   // one flush at a time; locked before writing, and that before gate
+	writing    sync.Mutex   // one change of the layer at a time
+	swap       sync.RWMutex // held for reading while a view takes a layer and the file that it lies over
+	layer      *layer       // what was applied and is not in the file yet
+	background sync.WaitGroup
+	failed     atomic.Pointer[error] // why what was applied does not go to the file
 }
 
 // Schema lists the tables that a state file can hold.
@@ -160,11 +164,13 @@ func (db *DB) create() error {
 // Close brings to the file what was applied, and closes it; open transactions end
 // first.
 func (db *DB) Close() error {
-	db.writing.Lock()
-	defer db.writing.Unlock()
+	db.flushing.Lock()
+	defer db.flushing.Unlock()
+	db.background.Wait()
+	err := db.flush(db.top())
 	db.gate.Lock()
 	defer db.gate.Unlock()
-	return errors.Join(db.flush(), db.bolt.Close())
+	return errors.Join(err, db.bolt.Close())
 }
 
 // Path is the file's path.
@@ -261,7 +267,10 @@ type Writer struct {
 // returns nil, and which is undone when fn fails. It is durable after a later Sync
 // or Close; what is lost by a crash before are the last transactions, each as a
 // whole, so whoever keeps a log finds in the marks of the file where to go on.
-func (db *DB) Update(fn func(*Writer) error) (err error) {
+func (db *DB) Update(fn func(*Writer) error) error {
+	if err := db.wait(); err != nil {
+		return err
+	}
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	tx, err := db.begin()
@@ -274,12 +283,8 @@ func (db *DB) Update(fn func(*Writer) error) (err error) {
 		return err
 	}
 	db.put(tx.over.layer(w.meta))
-	if db.layer.size < layerBytes {
-		return nil
-	}
-	db.gate.RLock()
-	defer db.gate.RUnlock()
-	return db.flush()
+	db.fill()
+	return nil
 }
 
 // Apply writes rows and maintains their index entries.
@@ -364,13 +369,13 @@ func (tx *Tx) WriteTo(w io.Writer) (int64, error) { return tx.file.WriteTo(w) }
 
 // Sync brings everything that was applied to the disk.
 func (db *DB) Sync() error {
-	db.writing.Lock()
-	defer db.writing.Unlock()
-	db.gate.RLock()
-	defer db.gate.RUnlock()
-	if err := db.flush(); err != nil {
+	db.flushing.Lock()
+	defer db.flushing.Unlock()
+	if err := db.flush(db.top()); err != nil {
 		return err
 	}
+	db.gate.RLock()
+	defer db.gate.RUnlock()
 	return db.bolt.Sync()
 }
 
@@ -390,6 +395,8 @@ func (db *DB) Size() (total, free int64) {
 // what was applied to it. It waits
 // for open transactions; those that come meanwhile wait for it.
 func (db *DB) Replace(path string) error {
+	db.flushing.Lock()
+	defer db.flushing.Unlock()
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	db.gate.Lock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"sync"
@@ -25,8 +26,8 @@ type layer struct {
 	copying sync.Mutex // to copy a tree is to mark it
 }
 
-// layerBytes is how much is applied before it goes to the file, in one
-// transaction. Most of what a commit costs is pages, and the rows of a run that
+// layerBytes is how much is applied before it begins to go to the file, in one
+// transaction beside which more can be applied. Most of what a commit costs is pages, and the rows of a run that
 // is under way, their index entries and the ends of the tables lie on the same
 // few pages again and again.
 const layerBytes = 1 << 20
@@ -98,14 +99,57 @@ func (e *edit) layer(meta map[string][]byte) *layer {
 // shares copies it.
 const treeDegree = 4
 
-// flush brings what was applied to the file. The caller holds db.writing.
-func (db *DB) flush() (err error) {
+// fill starts to bring the layer to the file when it is large enough. The caller
+// holds db.writing.
+func (db *DB) fill() {
+	if db.layer.size < layerBytes || !db.flushing.TryLock() {
+		return
+	}
 	over := db.layer
+	db.background.Go(func() {
+		defer db.flushing.Unlock()
+		if err := db.flush(over); err != nil {
+			db.failed.Store(&err)
+		}
+	})
+}
+
+// wait holds up writers when the layer grows faster than the file takes it in,
+// and tells what has failed there.
+func (db *DB) wait() error {
+	if db.top().size > 4*layerBytes {
+		db.flushing.Lock()
+		//lint:ignore SA2001 to have waited is all
+		db.flushing.Unlock()
+	}
+	if err := db.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// flush brings a layer to the file, and leaves over it what was written since. The
+// caller holds db.flushing.
+func (db *DB) flush(over *layer) (err error) {
 	if len(over.trees) == 0 && len(over.meta) == 0 {
 		return nil
 	}
 	defer recoverCorrupt(db.path, &err)
-	err = db.bolt.Update(func(tx *bbolt.Tx) error {
+	if err := db.save(over); err != nil {
+		return fmt.Errorf("state file %s: %w", db.path, err)
+	}
+	// A view that began before this has the same keys in the file and over it.
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	db.put(db.layer.without(over))
+	return nil
+}
+
+// save writes a layer to the file.
+func (db *DB) save(over *layer) error {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
 		f := &file{tx: tx, db: db}
 		for id, t := range over.trees {
 			if err := f.write(id, t); err != nil {
@@ -119,12 +163,56 @@ func (db *DB) flush() (err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("state file %s: %w", db.path, err)
+}
+
+// without is what a layer has that an earlier one, which it came from, has not.
+func (l *layer) without(earlier *layer) *layer {
+	rest := &layer{trees: map[bucketID]*tree{}, meta: map[string][]byte{}}
+	for id, t := range l.trees {
+		if t == earlier.trees[id] {
+			continue
+		}
+		if newer := since(t, earlier.trees[id]); newer.Len() > 0 {
+			rest.trees[id] = newer
+			for it := newer.Iter(); it.Next(); {
+				rest.size += len(it.Key()) + len(it.Value())
+			}
+		}
 	}
-	// A view that begins before this has the same keys in the file and over it.
-	db.put(&layer{})
-	return nil
+	for name, v := range l.meta {
+		if !bytes.Equal(v, earlier.meta[name]) {
+			rest.meta[name] = v
+		}
+	}
+	return rest
+}
+
+// since is what a tree has that an earlier one has not. Keys stay in a tree, so
+// both are walked side by side.
+func since(t, earlier *tree) *tree {
+	newer := btree.NewMap[string, []byte](treeDegree)
+	was := new(tree).Iter()
+	if earlier != nil {
+		was = earlier.Iter()
+	}
+	more := was.Next()
+	for it := t.Iter(); it.Next(); {
+		if more && was.Key() == it.Key() {
+			same := (was.Value() == nil) == (it.Value() == nil) && bytes.Equal(was.Value(), it.Value())
+			if more = was.Next(); same {
+				continue
+			}
+		}
+		newer.Load(it.Key(), it.Value())
+	}
+	return newer
+}
+
+// top is the layer that lies over the file.
+func (db *DB) top() *layer {
+	db.swap.RLock()
+	defer db.swap.RUnlock()
+	return db.layer
 }
 
 // put puts a layer in the place of the one that lies over the file.
