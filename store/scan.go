@@ -218,7 +218,12 @@ func (tx *Tx) scan(id bucketID, r Range) iter.Seq2[Key, []byte] {
 func (tx *Tx) count(id bucketID, r Range) int {
 	b, over := tx.bucket(id), tx.over.tree(id)
 	low, high := r.bounds()
-	if b == nil || !spans(b, low, high) {
+	var first, last Key
+	if b != nil {
+		first, _ = b.Cursor().First()
+		last, _ = b.Cursor().Last()
+	}
+	if b == nil || bytes.Compare(low, first) > 0 || high != nil && bytes.Compare(last, high) >= 0 {
 		n := 0
 		for range tx.scan(id, r) {
 			n++
@@ -231,9 +236,10 @@ func (tx *Tx) count(id bucketID, r Range) int {
 	}
 	for it := over.Iter(); it.Next(); {
 		tx.visited++
-		key := []byte(it.Key())
-		inside := bytes.Compare(key, low) >= 0 && (high == nil || bytes.Compare(key, high) < 0)
-		switch was, is := b.Get(key) != nil, inside && it.Value() != nil; {
+		key := it.Key()
+		inside := key >= string(low) && (high == nil || key < string(high))
+		was := key <= string(last) && b.Get([]byte(key)) != nil // most new keys are behind the last
+		switch is := inside && it.Value() != nil; {
 		case is && !was:
 			n++
 		case was && !is:
@@ -241,12 +247,4 @@ func (tx *Tx) count(id bucketID, r Range) int {
 		}
 	}
 	return n
-}
-
-// spans reports whether all keys of a bucket are in a range.
-func spans(b *bbolt.Bucket, low, high Key) bool {
-	c := b.Cursor()
-	first, _ := c.First()
-	last, _ := c.Last()
-	return bytes.Compare(low, first) <= 0 && (high == nil || bytes.Compare(last, high) < 0)
 }
