@@ -68,40 +68,33 @@ func TestFilesThatDoNotBelongTogetherAreRefused(t *testing.T) {
 	}
 }
 
-func TestAGroupWhoseFilesFailStops(t *testing.T) {
-	for name, fail := range map[string]func(*Group) error{
-		"log.db":   func(g *Group) error { return g.log.BoltStore.Close() },
-		"state.db": func(g *Group) error { return g.db.Close() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := (&toy{}).config(t.TempDir())
-			g, err := Open(c)
-			require.NoError(t, err)
-			require.NoError(t, g.Ready(t.Context()))
-			release := make(chan struct{})
-			started := make(chan struct{})
-			answered := make(chan error, 1)
-			go func() {
-				_, err := g.Submit(t.Context(), add{number: 1, started: started, hold: release})
-				answered <- err
-			}()
-			<-started
-			if name == "state.db" {
-				go fail(g) // waits for the batch's view
-			} else {
-				require.NoError(t, fail(g))
-			}
-			close(release)
-			require.ErrorIs(t, <-answered, ErrUnknownOutcome)
-			require.ErrorContains(t, <-g.Failed(), name)
+func TestAGroupWhoseLogFailsStops(t *testing.T) {
+	g, err := Open((&toy{}).config(t.TempDir()))
+	require.NoError(t, err)
+	require.NoError(t, g.Ready(t.Context()))
+	release := make(chan struct{})
+	started := make(chan struct{})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := g.Submit(t.Context(), add{number: 1, started: started, hold: release})
+		answered <- err
+	}()
+	<-started
+	require.NoError(t, g.log.BoltStore.Close())
+	close(release)
+	require.ErrorIs(t, <-answered, ErrUnknownOutcome)
+	requireStopped(t, g, "log.db")
+}
 
-			_, err = g.Submit(t.Context(), add{number: 1})
-			require.Error(t, err)
-			g.Close() // what fails then is known already
-			_, more := <-g.Failed()
-			require.False(t, more)
-		})
-	}
+// requireStopped checks what a group does whose file has failed.
+func requireStopped(t *testing.T, g *Group, file string) {
+	t.Helper()
+	require.ErrorContains(t, <-g.Failed(), file)
+	_, err := g.Submit(t.Context(), add{number: 1})
+	require.Error(t, err)
+	g.Close() // what fails then is known already
+	_, more := <-g.Failed()
+	require.False(t, more)
 }
 
 func TestALoneMemberLeadsAtOnce(t *testing.T) {

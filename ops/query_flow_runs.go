@@ -42,7 +42,7 @@ func searchFlowRuns(tx *store.Tx, scope *RunScope) *search[prefect.FlowRun] {
 		through(store.FlowRunsByName, store.Range{}).telling(flowRunNameColumn, nameOfFlowRun),
 		through(store.FlowRunsByExpected, store.Range{}),
 		along(store.FlowRuns, store.Range{}))
-	s.total = sync.OnceValue(func() int { return store.FlowRunsByName.Count(tx, store.Range{}) })
+	s.total = sync.OnceValue(func() int { return store.FlowRuns.Count(tx, store.Range{}) })
 	return s
 }
 

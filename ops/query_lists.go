@@ -133,21 +133,12 @@ func (s *search[T]) onlyTypes(column prefect.Columns, row func(prefect.StateType
 	return types, true
 }
 
-// countTypes counts the runs of some state types, or all others if those are fewer.
-func countTypes[T any](s *search[T], ix *store.Index[T], types prefect.StateTypeSet) int {
-	if types == 0 {
-		return 0
+// countTypes counts the runs of some state types.
+func countTypes[T any](s *search[T], ix *store.Index[T], types prefect.StateTypeSet) (n int) {
+	for t := range types.All() {
+		n += ix.Count(s.tx, store.Range{Prefix: store.Key{}.Byte(byte(t))})
 	}
-	these := through(ix, byState(types, prefect.Span{}, false)...).unsorted(s.tx)
-	others := through(ix, byState(everyType&^types, prefect.Span{}, false)...).unsorted(s.tx)
-	for n := 0; ; n++ {
-		if !these.Next() {
-			return n
-		}
-		if !others.Next() {
-			return s.total() - n
-		}
-	}
+	return n
 }
 
 // ReadFlowRun reads one flow run.

@@ -32,7 +32,7 @@ func searchTaskRuns(tx *store.Tx, scope *RunScope, counting bool) *search[prefec
 		through(store.TaskRunsByName, store.Range{}).telling(taskRunNameColumn, nameOfTaskRun),
 		through(store.TaskRunsByExpected, store.Range{}),
 		along(store.TaskRuns, store.Range{}))
-	s.total = sync.OnceValue(func() int { return store.TaskRunsByName.Count(tx, store.Range{}) })
+	s.total = sync.OnceValue(func() int { return store.TaskRuns.Count(tx, store.Range{}) })
 	plan := s.match.Plan()
 	s.paths = taskRunPaths(&plan)
 	if !s.isNone() && (scope.ByFlow || scope.FlowRuns != nil) {

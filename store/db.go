@@ -112,7 +112,7 @@ func openBolt(path string, o *bbolt.Options) (bolt *bbolt.DB, err error) {
 // prepare makes the buckets and brings the indexes up to date.
 func (db *DB) prepare() error {
 	var stale []staleIndex
-	fresh := false
+	fresh, counted := false, false
 	err := db.view(func(tx *bbolt.Tx) error {
 		if err := checkSize(db.path, tx); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (db *DB) prepare() error {
 		if v := meta.Get([]byte("format")); len(v) != 1 || v[0] != fileFormat {
 			return fmt.Errorf("state file %s has format %x, this version knows %d: start the version that wrote it, or restore a backup", db.path, v, fileFormat)
 		}
-		stale = db.staleIndexes(meta)
+		stale, counted = db.staleIndexes(meta), tx.Bucket(tallyBucket) != nil
 		return nil
 	})
 	if err != nil {
@@ -138,6 +138,9 @@ func (db *DB) prepare() error {
 			return fmt.Errorf("state file %s: rebuild index %d of %s: %w", db.path, s.index, s.table.Name(), err)
 		}
 	}
+	if !counted {
+		return db.countAll()
+	}
 	return nil
 }
 
@@ -148,6 +151,9 @@ func (db *DB) create() error {
 			return err
 		}
 		if err := meta.Put([]byte("format"), []byte{fileFormat}); err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucketIfNotExists(tallyBucket); err != nil {
 			return err
 		}
 		for _, t := range db.schema {
@@ -277,7 +283,7 @@ func (db *DB) Update(fn func(*Writer) error) error {
 	if err != nil {
 		return err
 	}
-	tx.over.trees = map[bucketID]*tree{}
+	tx.over.write()
 	w := &Writer{tx: tx, db: db, meta: map[string][]byte{}}
 	if err := db.look(tx, func(*Tx) error { return fn(w) }); err != nil {
 		return err
@@ -331,23 +337,31 @@ func (w *Writer) apply(t AnyTable, c Change) error {
 		return err
 	}
 	gone, put = entryDiff(gone, put)
-	w.tx.over.set(rows, string(c.Key), c.Value)
+	w.set(t, rows, c.Key, c.Value, rowTally(old, c.Value))
 	for _, e := range gone {
-		w.remove(bucketID{t.Number(), e.index}, e, c.Key)
+		w.remove(t, e, c.Key)
 	}
 	for _, e := range put {
-		w.tx.over.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
+		w.set(t, bucketID{t.Number(), e.index}, e.key, orEmpty(e.value), e.tally())
 	}
 	return nil
 }
 
+// set writes a key, which makes n keys more.
+func (w *Writer) set(t AnyTable, id bucketID, key, value []byte, n int) {
+	w.tx.over.set(id, string(key), value)
+	w.tx.over.tallies.add(id, key, t.talliedBy(id[1]), n, w.tx.tally)
+}
+
 // remove deletes an index entry of a row. What was unique to the row may already
 // be another's, which comes first in the list of changes.
-func (w *Writer) remove(id bucketID, e indexEntry, row []byte) {
-	if e.unique && !bytes.HasPrefix(w.tx.get(id, e.key), row) {
-		return
+func (w *Writer) remove(t AnyTable, e indexEntry, row []byte) {
+	id := bucketID{t.Number(), e.index}
+	value := []byte(nil)
+	if now := w.tx.get(id, e.key); e.unique && !bytes.HasPrefix(now, row) {
+		value = now
 	}
-	w.tx.over.set(id, string(e.key), nil)
+	w.set(t, id, e.key, value, -1)
 }
 
 func metaKey(name string) []byte { return []byte("m." + name) }

@@ -29,6 +29,9 @@ type Index[T any] struct {
 	Extract func(row *T, b []byte) []byte
 	// Growing says that new entries mostly come at the end.
 	Growing bool
+	// TalliedBy is the length of the beginnings of keys that Count tells the numbers
+	// of at once, as it does for the whole index; with it goes Version.
+	TalliedBy int
 
 	table *Table[T]
 	cover *cover
@@ -49,6 +52,7 @@ type indexEntry struct {
 	unique bool
 	key    []byte
 	value  []byte
+	again  bool // the row has the key already
 }
 
 func (t *Table[T]) indexNumbers() []byte {
@@ -74,6 +78,15 @@ func (t *Table[T]) growing(index byte) bool {
 		}
 	}
 	return index == 0
+}
+
+func (t *Table[T]) talliedBy(index byte) int {
+	for _, ix := range t.indexes {
+		if ix.Number == index {
+			return ix.TalliedBy
+		}
+	}
+	return 0
 }
 
 func (t *Table[T]) entries(dst []indexEntry, key, data []byte, only byte) ([]indexEntry, error) {
@@ -109,7 +122,7 @@ func (t *Table[T]) rowEntries(dst []indexEntry, key []byte, row *T, only byte) [
 			if !ix.Unique {
 				full = append(full, key...)
 			}
-			dst = append(dst, indexEntry{ix.Number, ix.Unique, full, value})
+			dst = append(dst, indexEntry{index: ix.Number, unique: ix.Unique, key: full, value: value})
 		})
 	}
 	return dst
@@ -189,4 +202,4 @@ func (ix *Index[T]) Row(tx *Tx, e Entry) *T {
 }
 
 // Count is the number of entries in a range.
-func (ix *Index[T]) Count(tx *Tx, r Range) int { return tx.count(ix.bucket(), r) }
+func (ix *Index[T]) Count(tx *Tx, r Range) int { return tx.count(ix.bucket(), ix.TalliedBy, r) }

@@ -19,9 +19,10 @@ type tree = btree.Map[string, []byte]
 // place, which shares most of its nodes. So views of different ages can use it
 // side by side.
 type layer struct {
-	trees map[bucketID]*tree
-	meta  map[string][]byte
-	size  int // bytes of its keys and values
+	trees   map[bucketID]*tree
+	tallies tallies // how many keys there are, where that changed
+	meta    map[string][]byte
+	size    int // bytes of its keys and values
 
 	copying sync.Mutex // to copy a tree is to mark it
 }
@@ -34,10 +35,14 @@ const layerBytes = 1 << 20
 
 // edit is a layer with writes over it.
 type edit struct {
-	base  *layer
-	trees map[bucketID]*tree // those that were written to; nil if none can be
-	grown int                // bytes more than the base
+	base    *layer
+	trees   map[bucketID]*tree // those that were written to; nil if none can be
+	tallies tallies            // where they changed
+	grown   int                // bytes more than the base
 }
+
+// write prepares an edit to be written to.
+func (e *edit) write() { e.trees, e.tallies = map[bucketID]*tree{}, tallies{} }
 
 // tree is a bucket's keys as the edit leaves them; nil if it has none.
 func (e *edit) tree(id bucketID) *tree {
@@ -87,7 +92,11 @@ func (e *edit) unset(id bucketID, key string, old []byte, had bool) {
 
 // layer is the base with the edit's writes and marks.
 func (e *edit) layer(meta map[string][]byte) *layer {
-	next := &layer{trees: map[bucketID]*tree{}, meta: map[string][]byte{}, size: e.base.size + e.grown}
+	next := &layer{
+		trees: map[bucketID]*tree{}, tallies: tallies{}, meta: map[string][]byte{}, size: e.base.size + e.grown,
+	}
+	maps.Copy(next.tallies, e.base.tallies)
+	maps.Copy(next.tallies, e.tallies)
 	maps.Copy(next.trees, e.base.trees)
 	maps.Copy(next.trees, e.trees)
 	maps.Copy(next.meta, e.base.meta)
@@ -108,9 +117,7 @@ func (db *DB) fill() {
 	over := db.layer
 	db.background.Go(func() {
 		defer db.flushing.Unlock()
-		if err := db.flush(over); err != nil {
-			db.failed.Store(&err)
-		}
+		db.flush(over) // the next writer is told of what fails
 	})
 }
 
@@ -134,6 +141,11 @@ func (db *DB) flush(over *layer) (err error) {
 	if len(over.trees) == 0 && len(over.meta) == 0 {
 		return nil
 	}
+	defer func() {
+		if err != nil {
+			db.failed.Store(&err)
+		}
+	}()
 	defer recoverCorrupt(db.path, &err)
 	if err := db.save(over); err != nil {
 		return fmt.Errorf("state file %s: %w", db.path, err)
@@ -161,13 +173,13 @@ func (db *DB) save(over *layer) error {
 				return err
 			}
 		}
-		return nil
+		return over.tallies.save(tx)
 	})
 }
 
 // without is what a layer has that an earlier one, which it came from, has not.
 func (l *layer) without(earlier *layer) *layer {
-	rest := &layer{trees: map[bucketID]*tree{}, meta: map[string][]byte{}}
+	rest := &layer{trees: map[bucketID]*tree{}, tallies: tallies{}, meta: map[string][]byte{}}
 	for id, t := range l.trees {
 		if t == earlier.trees[id] {
 			continue
@@ -177,6 +189,11 @@ func (l *layer) without(earlier *layer) *layer {
 			for it := newer.Iter(); it.Next(); {
 				rest.size += len(it.Key()) + len(it.Value())
 			}
+		}
+	}
+	for k, n := range l.tallies {
+		if was, ok := earlier.tallies[k]; !ok || was != n {
+			rest.tallies[k] = n
 		}
 	}
 	for name, v := range l.meta {

@@ -27,7 +27,7 @@ type thing struct {
 
 func newThings() (t *Table[thing], byKind, byName, byAlias, byTag *Index[thing]) {
 	byKind = &Index[thing]{
-		Number: 1, Version: 1, Cover: prefect.ColumnSet(2, 3, 5, 7),
+		Number: 1, Version: 1, Cover: prefect.ColumnSet(2, 3, 5, 7), TalliedBy: 1,
 		Keys: func(r *thing, k Key, add func(Key)) { add(k.Byte(r.Kind).Time(r.At)) },
 	}
 	byName = &Index[thing]{

@@ -53,6 +53,9 @@ func (db *DB) rebuildStep(s staleIndex) (done bool, err error) {
 		from, goOn := bytes.CutPrefix(bytes.Clone(meta.Get(progress)), version)
 		if !goOn {
 			from = nil
+			if err := dropTallies(tx, id); err != nil {
+				return err
+			}
 			if tx.Bucket(id[:]) != nil {
 				if err := tx.DeleteBucket(id[:]); err != nil {
 					return err
@@ -86,10 +89,20 @@ func (f *file) index(s staleIndex, from []byte) (next []byte, err error) {
 		return nil, err
 	}
 	c := rows.Cursor()
-	n := 0
+	n, by := 0, s.table.talliedBy(s.index)
+	counted := tallies{}
+	known := func(k tallyKey) int {
+		if n, ok := counted[k]; ok {
+			return n
+		}
+		if b := f.tx.Bucket(tallyBucket); b != nil {
+			return savedTally(b, k.bytes())
+		}
+		return 0
+	}
 	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
 		if n++; n > rebuildRows {
-			return bytes.Clone(k), nil
+			return bytes.Clone(k), counted.save(f.tx)
 		}
 		entries, err := s.table.entries(nil, k, v, s.index)
 		if err != nil {
@@ -99,7 +112,8 @@ func (f *file) index(s staleIndex, from []byte) (next []byte, err error) {
 			if err := b.Put(e.key, e.value); err != nil {
 				return nil, err
 			}
+			counted.add(bucketID{s.table.Number(), s.index}, e.key, by, 1, known)
 		}
 	}
-	return nil, nil
+	return nil, counted.save(f.tx)
 }

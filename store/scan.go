@@ -214,37 +214,29 @@ func (tx *Tx) scan(id bucketID, r Range) iter.Seq2[Key, []byte] {
 	}
 }
 
-// count counts keys: those of a whole bucket by its pages.
-func (tx *Tx) count(id bucketID, r Range) int {
-	b, over := tx.bucket(id), tx.over.tree(id)
-	low, high := r.bounds()
-	var first, last Key
-	if b != nil {
-		first, _ = b.Cursor().First()
-		last, _ = b.Cursor().Last()
+// count counts keys: all of a bucket, or all that have one of the beginnings that
+// are counted, at once; others one by one.
+func (tx *Tx) count(id bucketID, by int, r Range) int {
+	tx.visited++
+	switch {
+	case by > 0 && len(r.Prefix) == by && r.From == nil && r.To == nil:
+		return tx.tally(tallyKey{id, string(r.Prefix)})
+	case tx.within(id, r):
+		return tx.tally(tallyKey{id: id})
 	}
-	if b == nil || bytes.Compare(low, first) > 0 || high != nil && bytes.Compare(last, high) >= 0 {
-		n := 0
-		for range tx.scan(id, r) {
-			n++
-		}
-		return n
-	}
-	n := b.Stats().KeyN
-	if over == nil {
-		return n
-	}
-	for it := over.Iter(); it.Next(); {
-		tx.visited++
-		key := it.Key()
-		inside := key >= string(low) && (high == nil || key < string(high))
-		was := key <= string(last) && b.Get([]byte(key)) != nil // most new keys are behind the last
-		switch is := inside && it.Value() != nil; {
-		case is && !was:
-			n++
-		case was && !is:
-			n--
-		}
+	n := 0
+	for range tx.scan(id, r) {
+		n++
 	}
 	return n
+}
+
+// within reports whether all keys of a bucket are in a range.
+func (tx *Tx) within(id bucketID, r Range) bool {
+	low, high := r.bounds()
+	if low == nil && high == nil {
+		return true
+	}
+	first, last := tx.first(id, Range{}), tx.first(id, Range{Desc: true})
+	return bytes.Compare(low, first) <= 0 && (high == nil || bytes.Compare(last, high) < 0)
 }

@@ -84,6 +84,8 @@ type AnyTable interface {
 	// growing reports whether the keys of an index, or of the rows (0), mostly come
 	// in ascending order.
 	growing(index byte) bool
+	// talliedBy is the length of the beginnings of an index's keys that are counted.
+	talliedBy(index byte) int
 	// entries appends the index entries of an encoded row.
 	entries(dst []indexEntry, key, row []byte, only byte) ([]indexEntry, error)
 }
@@ -192,7 +194,7 @@ func (t *Table[T]) Scan(tx *Tx, ranges ...Range) *Scan {
 }
 
 // Count is the number of rows in a range.
-func (t *Table[T]) Count(tx *Tx, r Range) int { return tx.count(bucketID{t.num, 0}, r) }
+func (t *Table[T]) Count(tx *Tx, r Range) int { return tx.count(bucketID{t.num, 0}, 0, r) }
 
 // LastKey returns the greatest key of a range, or nil.
 func (t *Table[T]) LastKey(tx *Tx, r Range) Key {

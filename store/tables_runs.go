@@ -24,7 +24,7 @@ var (
 	// FlowRunsByState orders the runs of each state type by start: one index for
 	// lists by start (the types merged), by state, and for counts by state.
 	FlowRunsByState = &Index[prefect.FlowRun]{
-		Number: 1, Version: 2, Cover: flowRunCover,
+		Number: 1, Version: 3, Cover: flowRunCover, TalliedBy: 1,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(startOf(r))) },
 	}
 	// FlowRunsByExpected serves history and the sorts by expected start.
@@ -113,7 +113,7 @@ var (
 	// TaskRunsByState orders the runs of each state type by start; not started
 	// ones come first.
 	TaskRunsByState = &Index[prefect.TaskRun]{
-		Number: 2, Version: 1,
+		Number: 2, Version: 2, TalliedBy: 1,
 		Keys: func(r *prefect.TaskRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(r.StartTime)) },
 	}
 	// TaskRunsByExpected serves history, and lists that must look at many runs.

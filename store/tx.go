@@ -66,13 +66,15 @@ type undo struct {
 	had   bool
 	first bool // it was the row's first change
 	size  int  // of the journal
+	by, n int  // what was counted
 }
 
-// set writes a key in the batch.
-func (tx *Tx) set(id bucketID, key string, value []byte) {
+// set writes a key in the batch, which makes n keys more.
+func (tx *Tx) set(t AnyTable, id bucketID, key string, value []byte, n int) {
 	j := tx.journal
-	u := undo{id: id, key: key, size: j.size}
+	u := undo{id: id, key: key, size: j.size, by: t.talliedBy(id[1]), n: n}
 	u.value, u.had = tx.over.set(id, key, value)
+	tx.over.tallies.add(id, []byte(key), u.by, n, tx.tally)
 	if id[1] == 0 {
 		ck := changeKey{id[0], key}
 		if _, again := j.changed[ck]; again {
@@ -96,6 +98,7 @@ func (tx *Tx) Rollback(savepoint int) {
 	for i := len(j.undo) - 1; i >= savepoint; i-- {
 		u := j.undo[i]
 		tx.over.unset(u.id, u.key, u.value, u.had)
+		tx.over.tallies.add(u.id, []byte(u.key), u.by, -u.n, tx.tally)
 		if j.size = u.size; u.first {
 			delete(j.changed, changeKey{u.id[0], u.key})
 			j.order = j.order[:len(j.order)-1]
@@ -126,12 +129,31 @@ func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
 	}
 	gone, put = entryDiff(gone, put)
 	for _, e := range gone {
-		tx.set(bucketID{t.Number(), e.index}, string(e.key), nil)
+		tx.set(t, bucketID{t.Number(), e.index}, string(e.key), nil, -1)
 	}
 	for _, e := range put {
-		tx.set(bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value))
+		tx.set(t, bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value), e.tally())
 	}
-	tx.set(bucketID{t.Number(), 0}, string(key), value)
+	tx.set(t, bucketID{t.Number(), 0}, string(key), value, rowTally(old, value))
+}
+
+// rowTally is how many rows more there are when a row takes another's place.
+func rowTally(old, value []byte) int {
+	switch {
+	case value == nil:
+		return -1
+	case old == nil:
+		return 1
+	}
+	return 0
+}
+
+// tally is how many entries more there are when one is written.
+func (e indexEntry) tally() int {
+	if e.again {
+		return 0
+	}
+	return 1
 }
 
 func orEmpty(v []byte) []byte {
@@ -154,6 +176,8 @@ func entryDiff(gone, put []indexEntry) (_, _ []indexEntry) {
 			if p.index == g.index && bytes.Equal(p.key, g.key) {
 				if again = true; bytes.Equal(p.value, g.value) {
 					put = append(put[:i], put[i+1:]...)
+				} else {
+					put[i].again = true
 				}
 				break
 			}
@@ -184,7 +208,7 @@ func (db *DB) Batch() (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx.over.trees = map[bucketID]*tree{}
+	tx.over.write()
 	tx.journal = &journal{changed: map[changeKey]struct{}{}}
 	return &Batch{tx: tx}, nil
 }
