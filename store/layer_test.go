@@ -71,6 +71,31 @@ func TestViewsAreConsistentWhileTheFileIsWritten(t *testing.T) {
 	}))
 }
 
+// What is applied and left alone is in the file after two looks.
+func TestQuietFilesAreSettled(t *testing.T) {
+	table, _, byName, _, _ := newThings()
+	db, err := Open(t.TempDir()+"/state", Schema{table}, Options{NoSync: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	for n := range 3 {
+		b, err := db.Batch()
+		require.NoError(t, err)
+		table.Put(b.Tx(), &thing{ID: someID(n)})
+		changes := b.Changes()
+		require.NoError(t, b.Close())
+		require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
+		require.NoError(t, db.Settle())
+		require.NotEmpty(t, db.top().trees, "it may not be alone")
+	}
+	require.NoError(t, db.Settle())
+	require.Empty(t, db.top().trees)
+	require.NoError(t, db.Settle())
+	require.NoError(t, db.View(func(tx *Tx) error {
+		require.Equal(t, 3, byName.Count(tx, Range{}))
+		return nil
+	}))
+}
+
 // What was applied goes to the file by itself when it is much.
 func TestTheLayerStaysSmall(t *testing.T) {
 	table, _, byName, _, _ := newThings()
