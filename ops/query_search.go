@@ -213,7 +213,7 @@ func (s *search[T]) first(o *order[T], from, limit int) []Found {
 	if o.paths == nil {
 		return s.gather(s.best(o.columns), o, from, limit)
 	}
-	list := &window{from: from, limit: limit}
+	list := &window{from: from, limit: limit, rows: make([]Found, 0, min(limit, s.total()))}
 	for _, p := range o.paths {
 		var want prefect.Columns
 		if !p.ordered {

@@ -2,6 +2,7 @@ package prefect
 
 import (
 	"bytes"
+	"encoding/hex"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -42,7 +43,14 @@ func (id ID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if id == NoID {
 		return enc.WriteToken(jsontext.Null)
 	}
-	return enc.WriteToken(jsontext.String(id.String()))
+	var b [38]byte
+	b[0], b[37] = '"', '"'
+	hex.Encode(b[1:9], id[:4])
+	for at, part := range [][]byte{id[4:6], id[6:8], id[8:10], id[10:]} {
+		b[9+5*at] = '-'
+		hex.Encode(b[10+5*at:], part)
+	}
+	return enc.WriteValue(b[:])
 }
 
 // UnmarshalJSONFrom reads a UUID string or null.

@@ -50,9 +50,13 @@ func (t Time) ISO() string { return string(t.append(nil, "+00:00")) }
 
 func (t Time) append(b []byte, zone string) []byte {
 	g := t.Go()
-	b = g.AppendFormat(b, "2006-01-02T15:04:05")
-	if us := int64(t) % 1_000_000; us != 0 {
-		b = g.AppendFormat(b, ".000000")
+	b = g.Truncate(time.Second).AppendFormat(b, time.RFC3339) // the form that is quick
+	b = b[:len(b)-len("Z")]
+	if us := g.Nanosecond() / 1000; us != 0 {
+		b = append(b, '.')
+		for unit := 100_000; unit > 0; unit /= 10 {
+			b = append(b, byte('0'+us/unit%10))
+		}
 	}
 	return append(b, zone...)
 }
