@@ -43,6 +43,7 @@ type DB struct {
 	background sync.WaitGroup
 	failed     atomic.Pointer[error] // why what was applied does not go to the file
 	settled    *layer                // what Settle saw the last time
+	copying    sync.Mutex            // one copy of a tree at a time
 }
 
 // Schema lists the tables that a state file can hold.
@@ -198,7 +199,7 @@ func (db *DB) beginOver(over *layer) (*Tx, error) {
 		db.gate.RUnlock()
 		return nil, fmt.Errorf("state file %s: %w", db.path, err)
 	}
-	return &Tx{file: file, buckets: make(map[bucketID]*bbolt.Bucket, 8), over: &edit{base: over}, release: db.gate.RUnlock}, nil
+	return &Tx{file: file, buckets: make(map[bucketID]*bbolt.Bucket, 8), over: &edit{base: over, copying: &db.copying}, release: db.gate.RUnlock}, nil
 }
 
 // end closes the view; it may be called once more.
@@ -284,7 +285,7 @@ func (db *DB) Update(fn func(*Writer) error) error {
 	if err != nil {
 		return err
 	}
-	tx.over.write()
+	tx.over.begin()
 	w := &Writer{tx: tx, db: db, meta: map[string][]byte{}}
 	if err := db.look(tx, func(*Tx) error { return fn(w) }); err != nil {
 		return err

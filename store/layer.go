@@ -23,14 +23,12 @@ type layer struct {
 	tallies tallies // how many keys there are, where that changed
 	meta    map[string][]byte
 	size    int // bytes of its keys and values
-
-	copying sync.Mutex // to copy a tree is to mark it
 }
 
 // layerBytes is how much is applied before it begins to go to the file, in one
-// transaction beside which more can be applied. Most of what a commit costs is pages, and the rows of a run that
-// is under way, their index entries and the ends of the tables lie on the same
-// few pages again and again.
+// transaction beside which more can be applied. Most of what a commit costs is
+// pages, and the rows of a run that is under way, their index entries and the ends
+// of the tables lie on the same few pages again and again.
 const layerBytes = 1 << 20
 
 // edit is a layer with writes over it.
@@ -39,10 +37,11 @@ type edit struct {
 	trees   map[bucketID]*tree // those that were written to; nil if none can be
 	tallies tallies            // where they changed
 	grown   int                // bytes more than the base
+	copying *sync.Mutex        // held to copy a tree of the base, which marks it
 }
 
-// write prepares an edit to be written to.
-func (e *edit) write() { e.trees, e.tallies = map[bucketID]*tree{}, tallies{} }
+// begin prepares an edit to be written to.
+func (e *edit) begin() { e.trees, e.tallies = map[bucketID]*tree{}, tallies{} }
 
 // tree is a bucket's keys as the edit leaves them; nil if it has none.
 func (e *edit) tree(id bucketID) *tree {
@@ -59,9 +58,9 @@ func (e *edit) own(id bucketID) *tree {
 		if under := e.base.trees[id]; under == nil {
 			t = btree.NewMap[string, []byte](treeDegree)
 		} else {
-			e.base.copying.Lock()
+			e.copying.Lock()
 			t = under.Copy()
-			e.base.copying.Unlock()
+			e.copying.Unlock()
 		}
 		e.trees[id] = t
 	}

@@ -111,7 +111,7 @@ func TestTheLayerStaysSmall(t *testing.T) {
 		changes := b.Changes()
 		require.NoError(t, b.Close())
 		require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
-		most = max(most, db.layer.size)
+		most = max(most, db.top().size)
 	}
 	require.Greater(t, most, layerBytes/2)
 	require.LessOrEqual(t, most, 5*layerBytes)

@@ -208,7 +208,7 @@ func (db *DB) Batch() (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx.over.write()
+	tx.over.begin()
 	tx.journal = &journal{changed: map[changeKey]struct{}{}}
 	return &Batch{tx: tx}, nil
 }
