@@ -17,8 +17,8 @@ import (
 	"prefectd/test/client"
 )
 
-// soak loads one server for a long time and prints what it holds in memory: a
-// line every so often, and at the end what idle connections cost.
+// soak loads one server for a long time and prints what it holds in memory, mapped
+// files apart: a line every so often, and at the end what idle connections cost.
 func soak(ctx context.Context, args []string) error {
 	var o options
 	f := flag.NewFlagSet("bench soak", flag.ContinueOnError)
@@ -78,11 +78,11 @@ func (s *side) soakLoad(ctx context.Context, length, every time.Duration) error 
 			}
 		})
 	}
-	fmt.Println("   time    RSS MiB  CPU s  flow runs  task runs  log records")
+	fmt.Println("   time    own MiB  mapped MiB  CPU s  flow runs  task runs  log records")
 	began := time.Now()
 	for load.Err() == nil {
 		u := s.process.Usage()
-		fmt.Printf("%7s  %9.1f %6.0f %10d %10d %12d\n", time.Since(began).Round(time.Second), mib(u.RSS), u.CPU.Seconds(), done.runs.Load(), done.tasks.Load(), done.logs.Load())
+		fmt.Printf("%7s  %9.1f %11.1f %6.0f %10d %10d %12d\n", time.Since(began).Round(time.Second), mib(u.Own), mib(u.RSS-u.Own), u.CPU.Seconds(), done.runs.Load(), done.tasks.Load(), done.logs.Load())
 		sleep(load, every)
 	}
 	wait.Wait()
@@ -94,11 +94,11 @@ func (s *side) soakLoad(ctx context.Context, length, every time.Duration) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	fmt.Printf("after the load: %.1f MiB\n", mib(s.process.Usage().RSS))
+	fmt.Printf("after the load: %.1f MiB\n", mib(s.process.Usage().Own))
 	if err := sleep(ctx, every); err != nil {
 		return err
 	}
-	fmt.Printf("%s later: %.1f MiB\n", every, mib(s.process.Usage().RSS))
+	fmt.Printf("%s later: %.1f MiB\n", every, mib(s.process.Usage().Own))
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (s *side) soakLogs(ctx context.Context, done *soakCounts) error {
 
 // idleConnections opens connections that do nothing and prints their price.
 func (s *side) idleConnections(ctx context.Context, connections, websockets int) error {
-	before := s.process.Usage().RSS
+	before := s.process.Usage().Own
 	address := strings.TrimSuffix(strings.TrimPrefix(s.process.URL, "http://"), "/api")
 	for range connections {
 		conn, err := keepAlive(address)
@@ -204,7 +204,7 @@ func (s *side) price(ctx context.Context, what string, n int, before int64) (int
 	if err := sleep(ctx, time.Second); err != nil {
 		return 0, err
 	}
-	after := s.process.Usage().RSS
+	after := s.process.Usage().Own
 	fmt.Printf("%d idle %s: %.1f MiB more, %.1f KiB each\n", n, what, mib(after-before), float64(after-before)/1024/float64(max(n, 1)))
 	return after, nil
 }

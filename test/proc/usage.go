@@ -13,6 +13,7 @@ import (
 type Usage struct {
 	CPU time.Duration // processor time, of children that ended as well
 	RSS int64         // resident memory now, in bytes
+	Own int64         // of it, what is no mapped file: the system cannot take it back
 }
 
 // tick is the unit of the times in /proc/PID/stat.
@@ -31,7 +32,8 @@ func UsageOf(pid int) (u Usage) {
 			return
 		}
 		u.CPU += time.Duration(ticks) * tick
-		u.RSS += resident(pid)
+		rss, own := resident(pid)
+		u.RSS, u.Own = u.RSS+rss, u.Own+own
 		for _, child := range family[pid] {
 			add(child)
 		}
@@ -70,16 +72,21 @@ func stat(pid int) (ticks int64, parent int, ok bool) {
 	return ticks, parent, true
 }
 
-func resident(pid int) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
+// resident reads how much memory a process holds, and how much of that is no
+// mapped file; zeros if it is gone.
+func resident(pid int) (rss, own int64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib << 10
+		name, rest, _ := strings.Cut(line, ":")
+		if name != "VmRSS" && name != "RssAnon" {
+			continue
+		}
+		kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+		if name == "VmRSS" {
+			rss = kib << 10
+		} else {
+			own = kib << 10
 		}
 	}
-	return 0
+	return rss, own
 }
