@@ -357,3 +357,30 @@ func TestPipeEndsWithItsContext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, pipe.Close(), context.Canceled)
 }
+
+func TestFlowsTellWhatBecomesOfThem(t *testing.T) {
+	c := newTestCluster(t, 2)
+	create := &CreateFlow{Flow: prefect.FlowCreate{Name: "f", Tags: []string{"a"}}}
+	flow := must[Upserted[prefect.Flow]](c, Coordination, create).Object
+	must[Upserted[prefect.Flow]](c, Coordination, create) // it is there already
+	c.advance(prefect.Second)
+	must[any](c, Coordination, &UpdateFlow{ID: flow.ID, Update: prefect.FlowUpdate{Tags: prefect.Opt[[]string]{Set: true, Value: []string{"b"}}}})
+	c.advance(prefect.Second)
+	require.NoError(t, RemoveFlow(t.Context(), c, flow.ID))
+
+	f := prefect.EventFilter{Order: prefect.EventsAsc}
+	f.Resolve(c.now)
+	events, total := c.list(f, 50)
+	require.Equal(t, 3, total)
+	for i, want := range []struct{ name, payload string }{
+		{"prefect.flow.created", `{"name":"f","tags":["a"],"labels":{}}`},
+		{"prefect.flow.updated", `{"name":"f","tags":["b"],"labels":{}}`},
+		{"prefect.flow.deleted", `{"name":"f","tags":["b"],"labels":{}}`},
+	} {
+		e := events[i]
+		require.Equal(t, want.name, e.Event)
+		require.JSONEq(t, want.payload, string(e.Payload))
+		require.Equal(t, prefect.Resource{"prefect.resource.id": "prefect.flow." + flow.ID.String(), "prefect.resource.name": "f"}, e.Resource)
+		require.Empty(t, e.Related)
+	}
+}

@@ -54,10 +54,10 @@ func (o *UpdateFlow) Run(c *Context) (any, error) {
 	if f == nil {
 		return nil, NotFound("Flow not found")
 	}
-	if !o.Update.Tags.Set {
-		return nil, nil
+	if o.Update.Tags.Set {
+		f.Tags = o.Update.Tags.Value
 	}
-	f.Tags, f.Updated = o.Update.Tags.Value, c.Now
+	f.Updated = c.Now
 	store.Flows.Put(c.Tx, f)
 	return nil, c.emitFlow("updated", f)
 }
