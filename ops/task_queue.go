@@ -131,14 +131,19 @@ func NextTask(ctx context.Context, b Backend, keys []string) (*ClaimedTask, erro
 	if err != nil {
 		return nil, err
 	}
-	for i, group := range b.Groups().RunGroups() {
+	claim := b.NewID()
+	for i := range waits {
+		i = (i + int(claim.Slot())) % len(waits) // no group's task runs have to wait for another's
 		if !waits[i] {
 			continue
 		}
-		claim := b.NewID()
+		group := b.Groups().RunGroups()[i]
 		task, err := Do[*prefect.TaskRun](ctx, b, group, &ClaimTask{Keys: keys, Claim: claim})
-		if task != nil || err != nil {
-			return &ClaimedTask{task, b, group, claim}, err
+		if err != nil {
+			return nil, err
+		}
+		if task != nil {
+			return &ClaimedTask{task, b, group, claim}, nil
 		}
 	}
 	return nil, nil
