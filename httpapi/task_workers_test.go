@@ -12,7 +12,6 @@ import (
 
 	"prefectd/ops"
 	"prefectd/prefect"
-	"prefectd/store"
 )
 
 // desk is a backend of one run group with task runs for task workers.
@@ -51,7 +50,7 @@ func (d *desk) AskAll(context.Context, []int, ops.Query) ([]any, error) {
 // schedule lets a task run wait, as the node does.
 func (d *desk) schedule(name string) {
 	d.waiting <- &prefect.TaskRun{Name: name}
-	d.hub.Observe(1, []store.Change{{Table: store.TaskQueue.Number(), Value: []byte{1}}})
+	d.hub.Replaced(1) // tells of everything
 }
 
 func TestATaskWorkersConversation(t *testing.T) {
