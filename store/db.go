@@ -135,13 +135,15 @@ func (db *DB) prepare() error {
 	if fresh {
 		return db.create()
 	}
+	if !counted { // before a rebuild begins to count what it makes
+		if err := db.countAll(); err != nil {
+			return fmt.Errorf("state file %s: count: %w", db.path, err)
+		}
+	}
 	for _, s := range stale {
 		if err := db.rebuild(s); err != nil {
 			return fmt.Errorf("state file %s: rebuild index %d of %s: %w", db.path, s.index, s.table.Name(), err)
 		}
-	}
-	if !counted {
-		return db.countAll()
 	}
 	return nil
 }

@@ -9,6 +9,19 @@ import (
 	"prefectd/prefect"
 )
 
+// put evaluates and applies rows, as one entry.
+func put(t *testing.T, db *DB, table *Table[thing], rows ...*thing) {
+	t.Helper()
+	b, err := db.Batch()
+	require.NoError(t, err)
+	for _, row := range rows {
+		table.Put(b.Tx(), row)
+	}
+	changes := b.Changes()
+	require.NoError(t, b.Close())
+	require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
+}
+
 // Every view shows one state, whatever goes to the file meanwhile: here all rows,
 // which one Update writes, are of the same age.
 func TestViewsAreConsistentWhileTheFileIsWritten(t *testing.T) {
@@ -18,14 +31,11 @@ func TestViewsAreConsistentWhileTheFileIsWritten(t *testing.T) {
 	defer func() { require.NoError(t, db.Close()) }()
 	const rows, ages = 5, 400
 	write := func(age int) {
-		b, err := db.Batch()
-		require.NoError(t, err)
-		for n := range rows {
-			table.Put(b.Tx(), &thing{ID: someID(n), At: prefect.Time(age)})
+		list := make([]*thing, rows)
+		for n := range list {
+			list[n] = &thing{ID: someID(n), At: prefect.Time(age)}
 		}
-		changes := b.Changes()
-		require.NoError(t, b.Close())
-		require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
+		put(t, db, table, list...)
 	}
 	write(0)
 	done := make(chan struct{})
@@ -78,12 +88,7 @@ func TestQuietFilesAreSettled(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	for n := range 3 {
-		b, err := db.Batch()
-		require.NoError(t, err)
-		table.Put(b.Tx(), &thing{ID: someID(n)})
-		changes := b.Changes()
-		require.NoError(t, b.Close())
-		require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
+		put(t, db, table, &thing{ID: someID(n)})
 		require.NoError(t, db.Settle())
 		require.NotEmpty(t, db.top().trees, "it may not be alone")
 	}
@@ -105,12 +110,7 @@ func TestTheLayerStaysSmall(t *testing.T) {
 	name := make([]byte, 32<<10)
 	most := 0
 	for n := range 200 {
-		b, err := db.Batch()
-		require.NoError(t, err)
-		table.Put(b.Tx(), &thing{ID: prefect.ID{byte(n)}, Name: string(name)})
-		changes := b.Changes()
-		require.NoError(t, b.Close())
-		require.NoError(t, db.Update(func(w *Writer) error { return w.Apply(changes) }))
+		put(t, db, table, &thing{ID: prefect.ID{byte(n)}, Name: string(name)})
 		most = max(most, db.top().size)
 	}
 	require.Greater(t, most, layerBytes/2)
