@@ -304,7 +304,11 @@ func (w *Writer) Apply(changes []Change) error {
 		if t == nil {
 			return fmt.Errorf("table %d is not known to this version", c.Table)
 		}
-		if err := w.apply(t, c); err != nil {
+		put, err := t.entries(nil, c.Key, c.Value, 0)
+		if err == nil {
+			err = w.tx.write(t, c.Key, c.Value, put)
+		}
+		if err != nil {
 			return fmt.Errorf("table %s: %w", t.Name(), err)
 		}
 	}
@@ -321,51 +325,6 @@ func (w *Writer) Adopt(b *Batch) bool {
 	}
 	w.tx.over = b.tx.over
 	return true
-}
-
-func (w *Writer) apply(t AnyTable, c Change) error {
-	rows := bucketID{t.Number(), 0}
-	var old []byte
-	if c.Value == nil || !t.isPermanent() {
-		old = w.tx.get(rows, c.Key)
-	}
-	if old == nil && c.Value == nil {
-		return nil
-	}
-	gone, err := t.entries(nil, c.Key, old, 0)
-	if err != nil {
-		return err
-	}
-	put, err := t.entries(nil, c.Key, c.Value, 0)
-	if err != nil {
-		return err
-	}
-	gone, put = entryDiff(gone, put)
-	w.set(t, rows, c.Key, c.Value, rowTally(old, c.Value))
-	for _, e := range gone {
-		w.remove(t, e, c.Key)
-	}
-	for _, e := range put {
-		w.set(t, bucketID{t.Number(), e.index}, e.key, orEmpty(e.value), e.tally())
-	}
-	return nil
-}
-
-// set writes a key, which makes n keys more.
-func (w *Writer) set(t AnyTable, id bucketID, key, value []byte, n int) {
-	w.tx.over.set(id, string(key), value)
-	w.tx.over.tallies.add(id, key, t.talliedBy(id[1]), n, w.tx.tally)
-}
-
-// remove deletes an index entry of a row. What was unique to the row may already
-// be another's, which comes first in the list of changes.
-func (w *Writer) remove(t AnyTable, e indexEntry, row []byte) {
-	id := bucketID{t.Number(), e.index}
-	value := []byte(nil)
-	if now := w.tx.get(id, e.key); e.unique && !bytes.HasPrefix(now, row) {
-		value = now
-	}
-	w.set(t, id, e.key, value, -1)
 }
 
 func metaKey(name string) []byte { return []byte("m." + name) }

@@ -95,10 +95,7 @@ func (f *file) index(s staleIndex, from []byte) (next []byte, err error) {
 		if n, ok := counted[k]; ok {
 			return n
 		}
-		if b := f.tx.Bucket(tallyBucket); b != nil {
-			return savedTally(b, k.bytes())
-		}
-		return 0
+		return savedTally(f.tx, k)
 	}
 	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
 		if n++; n > rebuildRows {
@@ -112,7 +109,7 @@ func (f *file) index(s staleIndex, from []byte) (next []byte, err error) {
 			if err := b.Put(e.key, e.value); err != nil {
 				return nil, err
 			}
-			counted.add(bucketID{s.table.Number(), s.index}, e.key, by, 1, known)
+			counted.add(bucketID{s.table.Number(), s.index}, string(e.key), by, 1, known)
 		}
 	}
 	return nil, counted.save(f.tx)

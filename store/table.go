@@ -168,11 +168,17 @@ func (t *Table[T]) Has(tx *Tx, key Key) bool {
 // Put writes a row and its index entries into the batch. The row is not retained.
 func (t *Table[T]) Put(tx *Tx, row *T) {
 	key := t.Key(row)
-	tx.write(t, key, t.encode(row), t.rowEntries(nil, key, row, 0))
+	t.write(tx, key, t.encode(row), t.rowEntries(nil, key, row, 0))
 }
 
 // Delete removes a row and its index entries, if it exists.
-func (t *Table[T]) Delete(tx *Tx, key Key) { tx.write(t, key, nil, nil) }
+func (t *Table[T]) Delete(tx *Tx, key Key) { t.write(tx, key, nil, nil) }
+
+func (t *Table[T]) write(tx *Tx, key Key, value []byte, put []indexEntry) {
+	if err := tx.write(t, key, value, put); err != nil {
+		panic(err)
+	}
+}
 
 // Rows yields the rows of a range in the order of their keys.
 func (t *Table[T]) Rows(tx *Tx, r Range) iter.Seq[*T] {

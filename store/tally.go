@@ -24,14 +24,14 @@ type tallies map[tallyKey]int
 
 // add counts n more keys that begin like this one; by is the length of the
 // beginnings that are told apart, and known what was counted before.
-func (t tallies) add(id bucketID, key []byte, by, n int, known func(tallyKey) int) {
+func (t tallies) add(id bucketID, key string, by, n int, known func(tallyKey) int) {
 	if n == 0 {
 		return
 	}
 	all := tallyKey{id: id}
 	t[all] = known(all) + n
 	if by > 0 {
-		some := tallyKey{id, string(key[:by])}
+		some := tallyKey{id, key[:by]}
 		t[some] = known(some) + n
 	}
 }
@@ -55,9 +55,12 @@ func (t tallies) save(tx *bbolt.Tx) error {
 	return nil
 }
 
-func savedTally(b *bbolt.Bucket, key []byte) int {
-	if v := b.Get(key); len(v) == 8 {
-		return int(binary.BigEndian.Uint64(v))
+// savedTally is a number in the file.
+func savedTally(tx *bbolt.Tx, k tallyKey) int {
+	if b := tx.Bucket(tallyBucket); b != nil {
+		if v := b.Get(k.bytes()); len(v) == 8 {
+			return int(binary.BigEndian.Uint64(v))
+		}
 	}
 	return 0
 }
@@ -91,7 +94,7 @@ func (db *DB) countAll() error {
 			}
 			by := db.tables[name[0]].talliedBy(name[1])
 			return b.ForEach(func(k, _ []byte) error {
-				counted.add(bucketID(name), k, by, 1, known)
+				counted.add(bucketID(name), string(k), by, 1, known)
 				return nil
 			})
 		})
@@ -110,8 +113,5 @@ func (tx *Tx) tally(k tallyKey) int {
 	if n, ok := tx.over.base.tallies[k]; ok {
 		return n
 	}
-	if b := tx.file.Bucket(tallyBucket); b != nil {
-		return savedTally(b, k.bytes())
-	}
-	return 0
+	return savedTally(tx.file, k)
 }

@@ -16,7 +16,7 @@ type Tx struct {
 	file    *bbolt.Tx
 	buckets map[bucketID]*bbolt.Bucket
 	over    *edit    // what lies over the file
-	journal *journal // nil in a read transaction
+	journal *journal // of a batch
 	release func()
 	visited int
 }
@@ -69,21 +69,28 @@ type undo struct {
 	by, n int  // what was counted
 }
 
-// set writes a key in the batch, which makes n keys more.
+// set writes a key, which makes n keys more.
 func (tx *Tx) set(t AnyTable, id bucketID, key string, value []byte, n int) {
-	j := tx.journal
-	u := undo{id: id, key: key, size: j.size, by: t.talliedBy(id[1]), n: n}
+	u := undo{id: id, key: key, by: t.talliedBy(id[1]), n: n}
 	u.value, u.had = tx.over.set(id, key, value)
-	tx.over.tallies.add(id, []byte(key), u.by, n, tx.tally)
-	if id[1] == 0 {
-		ck := changeKey{id[0], key}
+	tx.over.tallies.add(id, key, u.by, n, tx.tally)
+	if tx.journal != nil {
+		tx.journal.note(u, value)
+	}
+}
+
+// note remembers that a key got a value.
+func (j *journal) note(u undo, value []byte) {
+	u.size = j.size
+	if u.id[1] == 0 {
+		ck := changeKey{u.id[0], u.key}
 		if _, again := j.changed[ck]; again {
 			j.size += len(value) - len(u.value)
 		} else {
 			u.first = true
 			j.changed[ck] = struct{}{}
 			j.order = append(j.order, ck)
-			j.size += len(key) + len(value)
+			j.size += len(u.key) + len(value)
 		}
 	}
 	j.undo = append(j.undo, u)
@@ -98,7 +105,7 @@ func (tx *Tx) Rollback(savepoint int) {
 	for i := len(j.undo) - 1; i >= savepoint; i-- {
 		u := j.undo[i]
 		tx.over.unset(u.id, u.key, u.value, u.had)
-		tx.over.tallies.add(u.id, []byte(u.key), u.by, -u.n, tx.tally)
+		tx.over.tallies.add(u.id, u.key, u.by, -u.n, tx.tally)
 		if j.size = u.size; u.first {
 			delete(j.changed, changeKey{u.id[0], u.key})
 			j.order = j.order[:len(j.order)-1]
@@ -107,34 +114,49 @@ func (tx *Tx) Rollback(savepoint int) {
 	j.undo = j.undo[:savepoint]
 }
 
-// write puts a row in the batch with its index entries, or with a nil value
-// deletes it.
-func (tx *Tx) write(t AnyTable, key Key, value []byte, put []indexEntry) {
-	if tx.journal == nil {
+// write puts a row with its index entries, or with a nil value deletes it. It fails
+// when the row that was there cannot be read.
+func (tx *Tx) write(t AnyTable, key, value []byte, put []indexEntry) error {
+	if tx.over.trees == nil {
 		panic("store: write in a read transaction")
 	}
+	rows := bucketID{t.Number(), 0}
 	var old []byte
 	if value == nil || !t.isPermanent() {
-		old = tx.get(bucketID{t.Number(), 0}, key)
+		old = tx.get(rows, key)
 	}
 	if old == nil && value == nil {
-		return
+		return nil
 	}
 	if bytes.Equal(old, value) && old != nil && value != nil {
-		return
+		return nil
 	}
 	gone, err := t.entries(nil, key, old, 0)
 	if err != nil {
-		panic(err)
+		return err
 	}
 	gone, put = entryDiff(gone, put)
 	for _, e := range gone {
-		tx.set(t, bucketID{t.Number(), e.index}, string(e.key), nil, -1)
+		tx.remove(t, e, key)
 	}
 	for _, e := range put {
 		tx.set(t, bucketID{t.Number(), e.index}, string(e.key), orEmpty(e.value), e.tally())
 	}
-	tx.set(t, bucketID{t.Number(), 0}, string(key), value, rowTally(old, value))
+	tx.set(t, rows, string(key), value, rowTally(old, value))
+	return nil
+}
+
+// remove deletes an index entry of a row. What was unique to the row may already
+// be another's, which came first in a list of changes.
+func (tx *Tx) remove(t AnyTable, e indexEntry, row []byte) {
+	id := bucketID{t.Number(), e.index}
+	var left []byte
+	if e.unique {
+		if now := tx.get(id, e.key); !bytes.HasPrefix(now, row) {
+			left = now
+		}
+	}
+	tx.set(t, id, string(e.key), left, -1)
 }
 
 // rowTally is how many rows more there are when a row takes another's place.
