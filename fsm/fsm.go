@@ -179,7 +179,7 @@ func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
 		return nil
 	}
 	if err := f.db.Update(b.write); err != nil {
-		return fmt.Errorf("state file %s: apply up to entry %d: %w", f.db.Path(), b.state.Index, err)
+		return fmt.Errorf("apply up to entry %d: %w", b.state.Index, err)
 	}
 	f.state = b.state
 	f.publish()
@@ -243,7 +243,7 @@ func (f *FSM) Advance(index, term uint64) error {
 		next.Index, next.Term = index, term
 		err := f.db.Update(func(w *store.Writer) error { w.SetMeta(metaApplied, next.mark()); return nil })
 		if err != nil {
-			return fmt.Errorf("state file %s: %w", f.db.Path(), err)
+			return err
 		}
 		f.state = next
 		f.publish()

@@ -289,7 +289,13 @@ func (db *DB) Update(fn func(*Writer) error) error {
 	}
 	tx.over.begin()
 	w := &Writer{tx: tx, db: db, meta: map[string][]byte{}}
-	if err := db.look(tx, func(*Tx) error { return fn(w) }); err != nil {
+	err = db.look(tx, func(*Tx) error {
+		if err := fn(w); err != nil {
+			return fmt.Errorf("state file %s: %w", db.path, err)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	db.put(tx.over.layer(w.meta))
