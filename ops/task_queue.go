@@ -131,19 +131,18 @@ func NextTask(ctx context.Context, b Backend, keys []string) (*ClaimedTask, erro
 	if err != nil {
 		return nil, err
 	}
-	claim := b.NewID()
-	for i := range waits {
-		i = (i + int(claim.Slot())) % len(waits) // no group's task runs have to wait for another's
-		if !waits[i] {
+	claim, groups := b.NewID(), b.Groups().RunGroups()
+	for i := range groups {
+		at := (i + int(claim.Slot())) % len(groups) // no group's task runs have to wait for another's
+		if !waits[at] {
 			continue
 		}
-		group := b.Groups().RunGroups()[i]
-		task, err := Do[*prefect.TaskRun](ctx, b, group, &ClaimTask{Keys: keys, Claim: claim})
+		task, err := Do[*prefect.TaskRun](ctx, b, groups[at], &ClaimTask{Keys: keys, Claim: claim})
 		if err != nil {
 			return nil, err
 		}
 		if task != nil {
-			return &ClaimedTask{task, b, group, claim}, nil
+			return &ClaimedTask{task, b, groups[at], claim}, nil
 		}
 	}
 	return nil, nil
