@@ -412,7 +412,7 @@ func (db *DB) Size() (total, free int64) {
 		return 0, 0
 	}
 	stats := db.bolt.Stats()
-	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(db.bolt.Info().PageSize)
+	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
 }
 
 // Replace puts another, verified state file in the place of this one, and drops

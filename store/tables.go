@@ -65,7 +65,7 @@ type Message struct {
 	Sequence uint64       `row:"1"`
 	Group    int          `row:"2"` // the group that it is for
 	Kind     string       `row:"3"` // the operation
-	Body     prefect.JSON `row:"4"`
+	Body     []byte       `row:"4"` // encoded
 	Sent     prefect.Time `row:"5"`
 }
 
