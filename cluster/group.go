@@ -183,7 +183,9 @@ func (g *Group) close() error {
 func (g *Group) release() error {
 	var errs []error
 	if g.raft != nil {
-		errs = append(errs, g.raft.Shutdown().Error())
+		errs = append(errs, g.raft.Shutdown().Error()) // and with it the transport
+	} else if t, ok := g.config.Transport.(raft.WithClose); ok {
+		errs = append(errs, t.Close())
 	}
 	if g.log != nil {
 		errs = append(errs, g.log.Close())

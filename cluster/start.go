@@ -48,6 +48,9 @@ func (g *Group) startRaft() (err error) {
 		return fmt.Errorf("log file %s: %w", g.log.path, err)
 	}
 	g.log.running.Store(true)
+	if t, ok := transport.(termed); ok {
+		t.followTerm(g.raft.CurrentTerm)
+	}
 	return g.campaign()
 }
 
