@@ -21,13 +21,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func testConfig(folder string) Config {
 	return Config{
 		DataDir: folder, Name: "n1", RunGroups: 2, Version: "test",
-		Settings: DefaultSettings(), Log: slog.New(slog.DiscardHandler),
+		Settings: DefaultSettings(), Log: slog.New(slog.DiscardHandler), Host: "127.0.0.1",
 	}
 }
 
 func start(t *testing.T, folder string) *Node {
 	t.Helper()
-	n, err := Start(testConfig(folder))
+	n, err := Start(t.Context(), testConfig(folder))
 	require.NoError(t, err)
 	return n
 }
@@ -108,7 +108,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 			require.NoError(t, os.CopyFS(folder, os.DirFS(whole)))
 			path := filepath.Join(folder, test.file)
 			test.spoil(t, path)
-			_, err := Start(testConfig(folder))
+			_, err := Start(t.Context(), testConfig(folder))
 			require.ErrorContains(t, err, path)
 			require.ErrorContains(t, err, "backup")
 			require.NotContains(t, err.Error(), "\n")
