@@ -22,6 +22,7 @@ type backend struct {
 	name     string // of this node
 	replicas *replicas
 	couriers []*courier // by number
+	heralds  []*herald  // by number
 	readers  []reader   // by number
 	net      *cluster.Network
 	hints    hints
@@ -116,11 +117,11 @@ func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, 
 				answer, err = b.askAt(ctx, node, group, q)
 				return err
 			}
-			index, err := b.readers[group].index(ctx, func(ctx context.Context) (uint64, error) { return b.readIndexAt(ctx, node, group) })
+			mark, err := b.readers[group].mark(ctx, func(ctx context.Context) (cluster.Mark, error) { return b.markAt(ctx, node, group) })
 			if err != nil {
 				return err
 			}
-			return g.ViewAt(ctx, index, read)
+			return g.ViewAt(ctx, node, mark, read)
 		})
 	}
 	if err != nil {
