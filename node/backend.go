@@ -99,6 +99,10 @@ func refusal(err error) error {
 	}
 }
 
+// lagTime is how long a read waits for the replica on this node before the leader is
+// asked instead: the replica may be catching up, or not be a member any more.
+const lagTime = 250 * time.Millisecond
+
 // Ask runs a query on a group. It shows every write that was answered before, by
 // whichever node, unless the context asks for less.
 func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, err error) {
@@ -121,7 +125,13 @@ func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, 
 			if err != nil {
 				return err
 			}
-			return g.ViewAt(ctx, node, mark, read)
+			soon, cancel := context.WithTimeout(ctx, lagTime)
+			defer cancel()
+			err = g.ViewAt(soon, node, mark, read)
+			if soon.Err() != nil && ctx.Err() == nil && errors.Is(err, soon.Err()) {
+				answer, err = b.askAt(ctx, node, group, q)
+			}
+			return err
 		})
 	}
 	if err != nil {
