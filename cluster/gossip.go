@@ -40,10 +40,10 @@ type GossipConfig struct {
 
 // Gossip keeps nodes informed of where the others are.
 type Gossip struct {
-	config GossipConfig
-	list   *memberlist.Memberlist
-	here   *presence
-	stop   context.CancelFunc
+	config  GossipConfig
+	list    *memberlist.Memberlist
+	here    *presence
+	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
