@@ -26,7 +26,7 @@ type FSM struct {
 	state   State         // as views show it, without the configuration
 	applied atomic.Uint64 // state.Index, for those who only look
 	point   atomic.Pointer[point]
-	broken  error         // why nothing can be applied any more; set before stopped is closed
+	broken  error // why nothing can be applied any more; set before stopped is closed
 	stopped chan struct{}
 
 	waiting sync.Mutex
