@@ -13,6 +13,7 @@ import (
 
 	"prefectd/cluster"
 	"prefectd/ops"
+	"prefectd/store"
 )
 
 // Backup writes the state of all groups while they go on: of each as it is at a moment
@@ -106,9 +107,14 @@ func (n *Node) answerBackup(ctx context.Context, c *cluster.Call) error {
 	return n.Backup(ctx, c.Answer)
 }
 
-// FetchBackup has the running node of a data folder make a backup, into a new file. It
-// gives the file its name when it is complete and was read back.
-func FetchBackup(ctx context.Context, dataDir, path string, log *slog.Logger) (h *BackupHeader, err error) {
+// FetchBackup has the running node of a data folder make a backup, into a new file.
+func FetchBackup(ctx context.Context, dataDir, path string, log *slog.Logger) (*BackupHeader, error) {
+	return draftBackup(path, func(w io.Writer) error { return fetchBackup(ctx, dataDir, w, log) })
+}
+
+// draftBackup has a backup written to a new file, which gets its name when it is
+// complete and was read back.
+func draftBackup(path string, write func(w io.Writer) error) (h *BackupHeader, err error) {
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("%s is there already: name a new file", path)
 	}
@@ -117,7 +123,7 @@ func FetchBackup(ctx context.Context, dataDir, path string, log *slog.Logger) (h
 		return nil, err
 	}
 	defer os.Remove(draft.Name()) // gone already when all went well
-	if err := errors.Join(fetchBackup(ctx, dataDir, draft, log), draft.Sync(), draft.Close()); err != nil {
+	if err := errors.Join(write(draft), draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}
 	if h, err = CheckBackup(draft.Name()); err != nil {
@@ -156,4 +162,29 @@ func fetchBackup(ctx context.Context, dataDir string, w io.Writer, log *slog.Log
 	}
 	_, err = io.Copy(w, stream)
 	return errors.Join(err, stream.Close())
+}
+
+// SalvageBackup makes a backup of a node that is stopped, with everything that it has:
+// for when the others are lost. The node must hold all groups. Its folder is not
+// touched, but a copy of each group is made beside the file for a while.
+func SalvageBackup(ctx context.Context, dataDir, path, version string) (h *BackupHeader, err error) {
+	f, err := openFolder(dataDir, func() (*newcomer, error) { return nil, fmt.Errorf("%s is no data folder of a node", dataDir) })
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	return draftBackup(path, func(w io.Writer) error {
+		header := &BackupHeader{ClusterID: f.ClusterID, RunGroups: f.RunGroups, Level: cluster.Level, Created: now(), Version: version}
+		return WriteBackup(w, header, func(group int, w io.Writer) error {
+			scratch, err := os.MkdirTemp(filepath.Dir(path), filepath.Base(path)+".group-*")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(scratch)
+			if err := cluster.Salvage(ctx, f.group(group), filepath.Join(scratch, "copy"), store.State, w); err != nil {
+				return fmt.Errorf("group %d: %w", group, err)
+			}
+			return nil
+		})
+	})
 }

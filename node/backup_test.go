@@ -319,3 +319,32 @@ func TestABackupOfAClusterIsRestored(t *testing.T) {
 	_, err := FetchBackup(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "backup"), slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "is no data folder of a node")
 }
+
+// What one node of a cluster has is enough to go on with, when the others are lost.
+func TestANodeThatIsLeftIsSalvaged(t *testing.T) {
+	c := newNodes(t, 3)
+	n1 := c.nodes["n1"]
+	for range 20 {
+		_, err := n1.Do(t.Context(), 1, something(n1))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 20, noted(t, c.nodes["n3"], 1))
+	path := filepath.Join(t.TempDir(), "backup")
+	_, err := SalvageBackup(t.Context(), c.folder("n3"), path, "test")
+	require.ErrorContains(t, err, "is in use")
+	for _, name := range []string{"n1", "n2", "n3"} {
+		c.stop(name)
+	}
+	_, err = SalvageBackup(t.Context(), c.folder("n3"), path, "test")
+	require.NoError(t, err)
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, left, 1, "no scratch is left")
+
+	_, err = RestoreBackup(path, c.folder("r1"), "r1")
+	require.NoError(t, err)
+	r1 := c.start("r1", func(config *Config) { config.Join = nil })
+	require.Equal(t, 20, noted(t, r1, 1))
+	_, err = r1.Do(t.Context(), 1, something(r1))
+	require.NoError(t, err)
+}

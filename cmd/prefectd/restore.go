@@ -14,13 +14,20 @@ import (
 type backupCommand struct {
 	File    string `arg:"" type:"path" help:"The file to make."`
 	DataDir string `aliases:"data" env:"PREFECTD_DATA_DIR" default:"./prefectd-data" type:"path" help:"Folder of a running node of the cluster, on this machine."`
+	Offline bool   `help:"The node is stopped: take all that it has. For when most of the others are lost."`
 }
 
 // Run has a running node make a backup of the whole cluster.
 func (c *backupCommand) Run(out output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	h, err := node.FetchBackup(ctx, c.DataDir, c.File, slog.New(slog.DiscardHandler))
+	var h *node.BackupHeader
+	var err error
+	if c.Offline {
+		h, err = node.SalvageBackup(ctx, c.DataDir, c.File, programVersion())
+	} else {
+		h, err = node.FetchBackup(ctx, c.DataDir, c.File, slog.New(slog.DiscardHandler))
+	}
 	if err != nil {
 		return err
 	}
