@@ -160,6 +160,11 @@ func (n *Node) run() error {
 	if err := n.openGroups(ready); err != nil {
 		return err
 	}
+	if layout, err := n.layoutHere(); err == nil && layout.Charter != nil {
+		if err := n.writeToken(layout.Charter); err != nil {
+			return err
+		}
+	}
 	n.net.HandleJoin(n.admit)
 	if err := n.startGossip(); err != nil {
 		return err
