@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -218,6 +220,22 @@ func TestDisk(t *testing.T) {
 	require.ErrorIs(t, write("b"), syscall.ENOSPC)
 	require.NoError(t, d.Free())
 	require.NoError(t, write("b"))
+
+	grows, err := os.Create(filepath.Join(path, "grows"))
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	var done atomic.Bool
+	wait.Go(func() {
+		for !done.Load() {
+			grows.Write(make([]byte, 1<<12)) // fails while the disk is full
+		}
+	})
+	defer wait.Wait()
+	defer done.Store(true)
+	for range 100 {
+		require.NoError(t, d.Fill(), "while somebody writes")
+		require.NoError(t, d.Free())
+	}
 }
 
 // TestCommand runs a command on a host.
