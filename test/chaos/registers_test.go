@@ -36,7 +36,11 @@ const (
 )
 
 func newRegisters(l *load) *registers {
-	return &registers{load: l, recorder: history.NewRecorder[history.RunIn, history.RunOut]()}
+	return &registers{load: l, recorder: newHistory()}
+}
+
+func newHistory() *history.Recorder[history.RunIn, history.RunOut] {
+	return history.NewRecorder[history.RunIn, history.RunOut]()
 }
 
 // run keeps the clients at work until the context ends.
@@ -170,7 +174,7 @@ func (r *registers) check(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("flow run %s in group %d: %w", run, r.load.groupOf(run), err))
 		}
 	}
-	r.runs, r.all = nil, nil
+	r.runs, r.all, r.recorder = nil, nil, newHistory()
 	return errors.Join(errs...)
 }
 
