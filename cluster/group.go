@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -87,7 +88,7 @@ func (g *Group) open() (err error) {
 	if g.log, err = openLog(filepath.Join(g.config.Dir, "log.db"), g.config.LogEntries, g.config.LogBytes, g.fail); err != nil {
 		return err
 	}
-	if g.fsm, err = fsm.New(g.db, g.config.Observe, g.fail); err != nil {
+	if g.fsm, err = fsm.New(g.db, g.config.MaxLevel, g.config.Observe, g.fail); err != nil {
 		return err
 	}
 	return g.startRaft()
@@ -126,23 +127,37 @@ func (g *Group) await(start func() raft.Future) error {
 
 // Status is what a replica tells of itself.
 type Status struct {
-	Role    string
-	Leader  string
-	Term    uint64
-	Applied uint64
+	Role        string        `json:"role"` // leader, follower, candidate or stopped
+	Leader      string        `json:"leader"`
+	Term        uint64        `json:"term"`
+	Commit      uint64        `json:"commit"`
+	Applied     uint64        `json:"applied"`
+	LastContact time.Duration `json:"last_contact"` // since the leader was heard of, -1 if never
+	Voters      []string      `json:"voters"`       // by the configuration that it knows
+	Learners    []string      `json:"learners"`
 	// The log that is kept: its first and last index, and how many bytes it has.
-	LogFirst, LogLast uint64
-	LogBytes          int64
+	LogFirst  uint64 `json:"log_first"`
+	LogLast   uint64 `json:"log_last"`
+	LogBytes  int64  `json:"log_bytes"`
+	FileBytes int64  `json:"file_bytes"` // the state file, and what is free in it
+	FileFree  int64  `json:"file_free"`
 }
 
 // Status reads the replica's state.
 func (g *Group) Status() Status {
-	_, leader := g.raft.LeaderWithID()
 	s := Status{
-		Role: roleNames[g.raft.State()], Leader: string(leader),
-		Term: g.raft.CurrentTerm(), Applied: g.fsm.Applied(),
+		Role: roleNames[g.raft.State()], Leader: g.Leader(),
+		Term: g.raft.CurrentTerm(), Commit: g.raft.CommitIndex(), Applied: g.fsm.Applied(), LastContact: -1,
 	}
+	switch last := g.raft.LastContact(); {
+	case s.Role == roleNames[raft.Leader]:
+		s.LastContact = 0
+	case !last.IsZero():
+		s.LastContact = time.Since(last)
+	}
+	s.Voters, s.Learners = g.configuration()
 	s.LogFirst, s.LogLast, s.LogBytes = g.log.extent()
+	s.FileBytes, s.FileFree = g.db.Size()
 	return s
 }
 
@@ -168,7 +183,9 @@ func (g *Group) close() error {
 func (g *Group) release() error {
 	var errs []error
 	if g.raft != nil {
-		errs = append(errs, g.raft.Shutdown().Error())
+		errs = append(errs, g.raft.Shutdown().Error()) // and with it the transport
+	} else if t, ok := g.config.Transport.(raft.WithClose); ok {
+		errs = append(errs, t.Close())
 	}
 	if g.log != nil {
 		errs = append(errs, g.log.Close())

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"io"
+	"log"
 	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,7 +19,7 @@ func raftLogger(to *slog.Logger) hclog.Logger {
 // logSink turns Raft's records into ours. What Raft tells at info (each state
 // that it enters) is of interest when it is being debugged.
 type logSink struct {
-	log *slog.Logger
+	to *slog.Logger
 }
 
 // quiet are warnings and errors that are none here.
@@ -36,5 +37,9 @@ func (s *logSink) Accept(_ string, level hclog.Level, message string, args ...an
 	case level == hclog.Warn:
 		to = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), to, "raft: "+message, args...)
+	s.to.Log(context.Background(), to, "raft: "+message, args...)
 }
+
+// stdLogger lets libraries that know Go's log package log; what they tell is of
+// interest when it is being debugged.
+func stdLogger(to *slog.Logger) *log.Logger { return slog.NewLogLogger(to.Handler(), slog.LevelDebug) }

@@ -11,6 +11,10 @@ import (
 // many one transaction of the state machine takes.
 const appendEntries = 16
 
+// commitTime is how long it takes at the least until a leader that has nothing new tells
+// the others how much is committed: not soon, because they are told by a Mark.
+const commitTime = 250 * time.Millisecond
+
 // raftConfig is what Raft is told. It takes no snapshots by itself: trim does, by
 // the length of the log.
 func (g *Group) raftConfig() *raft.Config {
@@ -19,6 +23,7 @@ func (g *Group) raftConfig() *raft.Config {
 	conf.Logger = raftLogger(g.config.Log)
 	conf.NotifyCh = g.notify
 	conf.MaxAppendEntries = appendEntries
+	conf.CommitTimeout = commitTime
 	conf.HeartbeatTimeout, conf.ElectionTimeout = g.config.Heartbeat, g.config.Heartbeat
 	conf.LeaderLeaseTimeout = g.config.Heartbeat / 2
 	conf.SnapshotThreshold, conf.SnapshotInterval = 1<<62, 24*time.Hour
@@ -48,6 +53,9 @@ func (g *Group) startRaft() (err error) {
 		return fmt.Errorf("log file %s: %w", g.log.path, err)
 	}
 	g.log.running.Store(true)
+	if t, ok := transport.(termed); ok {
+		t.followTerm(g.raft.CurrentTerm)
+	}
 	return g.campaign()
 }
 

@@ -13,6 +13,17 @@ type Backend interface {
 	Ready(ctx context.Context) error
 	// Streams is where to follow what is written.
 	Streams() *ops.Hub
+	// TaskWorkers lists the task workers that are connected to any node.
+	TaskWorkers(ctx context.Context) ([]ops.ConnectedWorker, error)
 	// Status tells what the node is and does.
 	Status(ctx context.Context) ops.Status
+	// Members and ClusterGroups tell what is known of all nodes and groups.
+	Members(ctx context.Context) ([]ops.MemberStatus, error)
+	ClusterGroups(ctx context.Context) ([]ops.ClusterGroup, error)
+	// Drain has a node hold and lead nothing, or lets it do so again.
+	Drain(ctx context.Context, node string, draining bool) error
+	// Remove ends a node's membership, also of one that holds something if forced.
+	Remove(ctx context.Context, node string, force bool) error
+	// Transfer has a node lead a group.
+	Transfer(ctx context.Context, group int, node string) error
 }

@@ -77,9 +77,11 @@ func (s *Server) dispatch(c *call) {
 		return
 	}
 	r := s.table.route(c.req, string(c.req.Method()), path)
-	if (r == nil || r.Scope != open) && !s.authorized(c.req, path) {
-		c.fail(errUnauthorize)
-		return
+	if r == nil && s.below(path) || r != nil && r.Scope != open {
+		if !s.authorized(c.req) {
+			c.fail(errUnauthorize)
+			return
+		}
 	}
 	if r == nil {
 		s.astray(c, path)
@@ -93,15 +95,50 @@ func (s *Server) dispatch(c *call) {
 	}
 	ctx, cancel := context.WithTimeout(s.base, s.config.RequestTimeout)
 	defer cancel()
-	c.ctx, c.route = ctx, r
+	var err error
+	if c.ctx, err = c.reads(ctx, r); err != nil {
+		c.fail(err)
+		return
+	}
+	c.route = r
 	if err := r.Handle(c); err != nil {
 		c.fail(err)
 	}
 }
 
-// authorized reports whether a request below the API's mount may come in.
-func (s *Server) authorized(ctx *fasthttp.RequestCtx, path string) bool {
-	if s.config.AuthString == "" || !strings.HasPrefix(path, s.config.BasePath+"/") {
+// readsHeader says what the reads of a request are to show; see ops.Reads.
+const readsHeader = "Prefectd-Reads"
+
+// reads is the context of a request to a route, which says what its reads show.
+func (c *call) reads(ctx context.Context, r *route) (context.Context, error) {
+	switch r.Kind {
+	case write:
+		return ctx, nil
+	case stale:
+		return ops.WithReads(ctx, ops.Stale), nil
+	}
+	reads := c.config.Reads
+	if text := c.header(readsHeader); text != "" {
+		var err error
+		if reads, err = ParseReads(text); err != nil {
+			return nil, ops.Unprocessable(readsHeader + ": " + err.Error())
+		}
+	}
+	return ops.WithReads(ctx, reads), nil
+}
+
+// ParseReads reads what reads are to show: linearizable or stale.
+func ParseReads(text string) (ops.Reads, error) {
+	var r ops.Reads
+	return r, r.UnmarshalText([]byte(text))
+}
+
+// below reports whether a path is the API's.
+func (s *Server) below(path string) bool { return strings.HasPrefix(path, s.config.BasePath+"/") }
+
+// authorized reports whether a request has the credentials of the API.
+func (s *Server) authorized(ctx *fasthttp.RequestCtx) bool {
+	if s.config.AuthString == "" {
 		return true
 	}
 	scheme, encoded, _ := strings.Cut(string(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)), " ")

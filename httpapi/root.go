@@ -9,7 +9,6 @@ func rootRoutes() []route {
 		{Method: "GET", Path: "/hello", Kind: stale, Handle: hello, Doc: "Says hello."},
 		{Method: "GET", Path: "/version", Kind: stale, AnyVersion: true, Handle: version, Doc: "The API's version."},
 		{Method: "GET", Path: "/csrf-token", Kind: write, Handle: csrfToken, Doc: "A token against cross-site requests."},
-		{Method: "GET", Path: "/cluster/status", Kind: stale, Handle: clusterStatus, Doc: "What this node is and does; not part of the reference."},
 	}
 }
 
@@ -41,5 +40,3 @@ func csrfToken(c *call) error {
 	}
 	return ops.Unprocessable("CSRF protection is disabled.")
 }
-
-func clusterStatus(c *call) error { return c.reply(200, c.backend.Status(c.ctx)) }

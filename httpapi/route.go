@@ -16,6 +16,7 @@ import (
 type route struct {
 	Method string
 	Path   string // below the API's mount
+	Beside bool   // and beside it too, where a browser looks
 	Scope  scope
 	Kind   kind
 	Handle func(c *call) error
@@ -62,6 +63,7 @@ func routes() []route {
 		uiRoutes(),
 		concurrencyRoutes(),
 		taskWorkerRoutes(),
+		clusterRoutes(),
 		unbuiltRoutes(),
 	)
 }
@@ -87,12 +89,15 @@ func newTable(base string, routes []route, channels []channel) *table {
 			panic(fmt.Sprintf("route %s %s: no such method", r.Method, r.Path))
 		}
 		r.params = pathParams(r.Path)
-		t.add(r.Method, r.Path, r)
+		t.add(r.Method, t.base+r.Path, r)
+		if r.Beside && t.base != "" {
+			t.add(r.Method, r.Path, r)
+		}
 	}
 	for i := range channels {
 		ch := &channels[i]
 		ch.params = pathParams(ch.Path)
-		t.add(upgrade, ch.Path, ch)
+		t.add(upgrade, t.base+ch.Path, ch)
 	}
 	return t
 }
@@ -101,7 +106,7 @@ func newTable(base string, routes []route, channels []channel) *table {
 const matched = "matched route"
 
 func (t *table) add(method, path string, found any) {
-	t.router.Handle(method, t.base+path, func(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(matched, found) })
+	t.router.Handle(method, path, func(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(matched, found) })
 }
 
 // lookup finds the row for a method and a decoded path, and leaves the values of

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"prefectd/ops"
 	"prefectd/prefect"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	PingTimeout    time.Duration // how long a websocket may owe a pong; 20 s
 	StreamEvents   bool          // whether /events/out delivers what happens now
 	StreamLogs     bool          // whether /logs/out does
+	Reads          ops.Reads     // what reads show that don't say so themselves
 	Settings       prefect.JSON  // the settings in effect, as GET /admin/settings tells them
 	Log            *slog.Logger  // slog.Default()
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // stub is a backend for what the frame itself needs.
 type stub struct {
-	ops.Backend
+	Backend
 	notReady error
 }
 

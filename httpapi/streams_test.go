@@ -36,7 +36,10 @@ func newKeeper() *keeper {
 	return &keeper{hub: ops.NewHub(ops.Groups{Runs: 1})}
 }
 
-func (k *keeper) Streams() *ops.Hub       { return k.hub }
+func (k *keeper) Streams() *ops.Hub { return k.hub }
+func (k *keeper) TaskWorkers(context.Context) ([]ops.ConnectedWorker, error) {
+	return k.hub.Workers.Connected(), nil
+}
 func (k *keeper) Groups() ops.Groups      { return ops.Groups{Runs: 1} }
 func (k *keeper) Settings() *ops.Settings { return ops.DefaultSettings() }
 func (k *keeper) Now() prefect.Time       { return prefect.TimeOf(time.Now()) }

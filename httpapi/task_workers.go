@@ -18,7 +18,11 @@ func filterTaskWorkers(c *call) error {
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	return c.reply(200, c.backend.Streams().Workers.Find(body.Filter, c.backend.Now()))
+	connected, err := c.backend.TaskWorkers(c.ctx)
+	if err != nil {
+		return err
+	}
+	return c.reply(200, ops.FindTaskWorkers(connected, body.Filter, c.backend.Now()))
 }
 
 func taskWorkerChannels() []channel {

@@ -8,14 +8,16 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/google/uuid"
-
 	"prefectd/prefect"
+	"prefectd/store"
 )
 
 // folderFormat is the version of the data folder's layout:
 //
 //	node.json       what the node is; written once
+//	trust.json      its certificate and key, and what it knows the others by
+//	members.json    where the other nodes were the last time
+//	token           lets a node join this one's cluster
 //	lock            held while a prefectd uses the folder
 //	groups/N/       log and state of group N
 const folderFormat = 1
@@ -28,6 +30,7 @@ type identity struct {
 	Name      string `json:"node"`
 	ClusterID string `json:"cluster_id"`
 	RunGroups int    `json:"run_groups"`
+	Joined    bool   `json:"joined,omitempty"` // it did not found its cluster, so it makes no group
 }
 
 // maxRunGroups is the number of slots.
@@ -40,9 +43,16 @@ type folder struct {
 	lock *os.File
 }
 
-// openFolder opens the data folder, or makes one for the node described. Every
-// error names a file and what to do.
-func openFolder(path string, fresh identity) (*folder, error) {
+// newcomer is what a new folder is made of.
+type newcomer struct {
+	identity
+	trust   *trust
+	members []store.Member // that are known so far
+}
+
+// openFolder opens the data folder, or makes one for the node that fresh describes.
+// Every error names a file and what to do.
+func openFolder(path string, fresh func() (*newcomer, error)) (*folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -79,7 +89,7 @@ func explainFolder(path string, err error) error {
 
 // identify reads what the folder says about its node, or writes it when the
 // folder is new.
-func (f *folder) identify(fresh identity) error {
+func (f *folder) identify(fresh func() (*newcomer, error)) error {
 	path := filepath.Join(f.path, nodeFile)
 	raw, err := os.ReadFile(path)
 	switch {
@@ -109,21 +119,23 @@ func damaged(path string) error {
 
 // create makes the folder that of a new node. A folder with groups but without a
 // node file lost it, and is not to be started over.
-func (f *folder) create(path string, fresh identity) error {
+func (f *folder) create(path string, fresh func() (*newcomer, error)) error {
 	if _, err := os.Stat(f.groupsPath()); err == nil {
 		return fmt.Errorf("%s is missing beside the data of a node: restore the data folder from a backup", path)
 	}
-	f.identity = fresh
-	f.Format = folderFormat
-	f.ClusterID = uuid.NewString()
-	raw, err := prefect.Marshal(f.identity)
+	node, err := fresh()
 	if err != nil {
 		return err
 	}
-	if err := writeFile(path, append(raw, '\n')); err != nil {
-		return explainFolder(f.path, err)
+	f.identity = node.identity
+	f.Format = folderFormat
+	if err := f.saveTrust(node.trust); err != nil {
+		return err
 	}
-	return nil
+	if err := f.save(membersFile, node.members); err != nil {
+		return err
+	}
+	return f.save(nodeFile, f.identity) // last: with it the folder is complete
 }
 
 // writeFile writes a file so that after a crash it is there as a whole, or not.

@@ -8,7 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var newNode = identity{Name: "n1", RunGroups: 4}
+// newNode describes a node for a new folder.
+func newNode() (*newcomer, error) {
+	t, err := foundTrust("c1", "n1")
+	return &newcomer{identity: identity{Name: "n1", ClusterID: "c1", RunGroups: 4}, trust: t}, err
+}
 
 func TestFolderKeepsItsIdentity(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "data")
@@ -17,11 +21,11 @@ func TestFolderKeepsItsIdentity(t *testing.T) {
 	require.NotEmpty(t, first.ClusterID)
 	require.NoError(t, first.close())
 
-	second, err := openFolder(path, identity{Name: "other", RunGroups: 8})
+	second, err := openFolder(path, func() (*newcomer, error) { panic("it is not new") })
 	require.NoError(t, err)
 	defer second.close()
 	require.Equal(t, first.identity, second.identity)
-	require.Equal(t, identity{Format: 1, Name: "n1", RunGroups: 4, ClusterID: first.ClusterID}, second.identity)
+	require.Equal(t, identity{Format: 1, Name: "n1", ClusterID: "c1", RunGroups: 4}, second.identity)
 }
 
 func TestFoldersThatCannotBeUsed(t *testing.T) {

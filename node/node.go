@@ -9,7 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
+	"prefectd/cluster"
 	"prefectd/ops"
+	"prefectd/store"
 )
 
 // Config says what a node is.
@@ -20,36 +24,74 @@ type Config struct {
 	Settings  *Settings
 	Version   string // of the program
 	Log       *slog.Logger
+
+	Host        string // address that other nodes reach this one at, and clients
+	API         string // where clients reach it, for the others to tell
+	ClusterPort int    // 0: a free one
+	GossipPort  int    // 0: a free one
+	// Solitary lets the node run without its ports for other nodes if they are in
+	// use: nobody asked for them.
+	Solitary bool
+	Join     *Join // the cluster that a new node is to be a member of; nil: its own
+	// ReplaceAfter is how long a member may be silent until others hold its groups;
+	// 0 means five minutes.
+	ReplaceAfter time.Duration
+	MaxLevel     int // the newest formats to use, for tests of upgrades; 0: all
 }
 
 // DefaultRunGroups is how many groups a new cluster spreads its runs over.
 const DefaultRunGroups = 2
 
-// identity is what a new data folder is to say.
-func (c *Config) identity() (identity, error) {
-	id := identity{Name: c.Name, RunGroups: c.RunGroups}
-	if id.Name == "" {
-		id.Name, _ = os.Hostname() // a machine without a name is no error
+// defaultReplaceAfter is longer than it takes to restart a machine.
+const defaultReplaceAfter = 5 * time.Minute
+
+// name is what a new node is called.
+func (c *Config) name() string {
+	name := c.Name
+	if name == "" {
+		name, _ = os.Hostname() // a machine without a name is no error
 	}
-	if id.Name == "" {
-		id.Name = "prefectd"
+	if name == "" {
+		name = "prefectd"
 	}
+	return name
+}
+
+// newcomer is what a new data folder is to say: of a cluster's first node, or of one
+// that was admitted to a cluster.
+func (c *Config) newcomer(ctx context.Context, peer cluster.Peer, gossip string) (*newcomer, error) {
+	if c.Join != nil {
+		return c.apply(ctx, peer, gossip)
+	}
+	id := identity{Name: peer.Name, ClusterID: uuid.NewString(), RunGroups: c.RunGroups}
 	if id.RunGroups == 0 {
 		id.RunGroups = DefaultRunGroups
 	}
 	if id.RunGroups < 1 || id.RunGroups > maxRunGroups {
-		return id, fmt.Errorf("%d run groups: there can be 1 to %d", id.RunGroups, maxRunGroups)
+		return nil, fmt.Errorf("%d run groups: there can be 1 to %d", id.RunGroups, maxRunGroups)
 	}
-	return id, nil
+	t, err := foundTrust(id.ClusterID, id.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &newcomer{identity: id, trust: t}, nil
 }
 
 // Node is a running node: the backend of the HTTP layer.
 type Node struct {
 	*backend
-	config Config
-	folder *folder
-	hub    *ops.Hub
-	failed chan error
+	config        Config
+	log           *slog.Logger
+	folder        *folder
+	trust         *trust
+	directory     *directory
+	peer          cluster.Peer // this node, for the others
+	gossipAddress string
+	gossip        *cluster.Gossip
+	hub           *ops.Hub
+	tails         tails
+	failed        chan error
+	layoutChanged chan struct{}
 
 	halt   context.CancelFunc // ends what runs beside the groups
 	beside sync.WaitGroup
@@ -59,31 +101,105 @@ type Node struct {
 const readyTime = time.Minute
 
 // Start opens the data folder and its groups, and returns when the node can
-// serve. Its errors are one line that says what to do.
-func Start(c Config) (*Node, error) {
-	id, err := c.identity()
-	if err != nil {
-		return nil, err
+// serve, or when it has to wait for others to be able to. Its errors are one line
+// that says what to do.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	if c.ReplaceAfter == 0 {
+		c.ReplaceAfter = defaultReplaceAfter
 	}
-	folder, err := openFolder(c.DataDir, id)
-	if err != nil {
-		return nil, err
-	}
-	layout := ops.Groups{Runs: folder.RunGroups}
 	n := &Node{
-		config: c, folder: folder, hub: ops.NewHub(layout), failed: make(chan error, 1),
-		backend: newBackend(layout, &c.Settings.Ops, c.Log),
+		config: c, log: c.Log, failed: make(chan error, 1), layoutChanged: make(chan struct{}, 1),
 	}
-	ctx, halt := context.WithCancel(context.Background())
-	n.halt = halt
-	if err := n.openGroups(ctx); err != nil {
+	if err := n.start(ctx); err != nil {
 		n.Stop() // what can be closed; the reason is the first error
 		return nil, err
 	}
-	for _, c := range n.couriers {
-		n.beside.Go(func() { c.Run(ctx) })
-	}
 	return n, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	n.halt = func() {}
+	listener, err := n.listen()
+	if err != nil {
+		return err
+	}
+	if err := n.identify(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	identity, err := n.trust.identity(n.folder.Name)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
+	n.hub = ops.NewHub(n.layout)
+	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
+	n.answerCalls()
+	return n.run()
+}
+
+// identify opens the data folder, or makes it, and reads who this node is.
+func (n *Node) identify(ctx context.Context) (err error) {
+	n.folder, err = openFolder(n.config.DataDir, func() (*newcomer, error) { return n.config.newcomer(ctx, n.peer, n.gossipAddress) })
+	if err != nil {
+		return err
+	}
+	n.peer.Name = n.folder.Name
+	if n.trust, err = n.folder.loadTrust(); err != nil {
+		return err
+	}
+	n.directory, err = newDirectory(n.folder)
+	return err
+}
+
+// run opens the groups, and begins what goes on beside them.
+func (n *Node) run() error {
+	beside, halt := context.WithCancel(context.Background())
+	n.halt = halt
+	ready, cancel := context.WithTimeout(beside, readyTime)
+	defer cancel()
+	if err := n.openGroups(ready); err != nil {
+		return err
+	}
+	n.net.HandleJoin(n.admit)
+	if err := n.startGossip(); err != nil {
+		return err
+	}
+	n.replicas.get(ops.Coordination).Serve(&controller{node: n, log: n.log})
+	n.beside.Go(func() { n.follow(beside) })
+	for _, group := range n.layout.RunGroups() {
+		n.beside.Go(func() { n.followGroup(beside, group) })
+	}
+	return nil
+}
+
+// observe is told what an entry changed in a group that this node holds.
+func (n *Node) observe(group int, changes []store.Change) {
+	if changes == nil {
+		n.hub.Replaced(group)
+	}
+	n.hub.Observe(group, changes)
+	n.tails.observe(group, changes)
+	n.couriers[group].observe(changes)
+	n.heralds[group].observe()
+	if group == ops.Coordination {
+		n.observeLayout(changes)
+	}
+}
+
+// observeLayout wakes those who follow the layout when it changes.
+func (n *Node) observeLayout(changes []store.Change) {
+	for i := range changes {
+		switch changes[i].Table {
+		case store.Charters.Number(), store.Members.Number(), store.Placements.Number():
+		default:
+			continue
+		}
+		select {
+		case n.layoutChanged <- struct{}{}:
+		default:
+		}
+		return
+	}
 }
 
 // fail reports the first error that a running node cannot live with.
@@ -102,42 +218,30 @@ func (n *Node) Streams() *ops.Hub { return n.hub }
 
 // Ready answers nil when every group can serve, else why it cannot.
 func (n *Node) Ready(ctx context.Context) error {
-	for _, group := range n.groups {
-		if err := group.Ready(ctx); err != nil {
-			return err
+	for _, group := range n.layout.All() {
+		if _, err := n.leader(ctx, group); err != nil {
+			return fmt.Errorf("group %d: %w", group, err)
 		}
 	}
 	return nil
-}
-
-// Status tells what the node is and does.
-func (n *Node) Status(ctx context.Context) Status {
-	s := Status{Version: n.config.Version, Node: n.folder.Name, ClusterID: n.folder.ClusterID, Ready: true}
-	if err := n.Ready(ctx); err != nil {
-		s.Ready, s.Reason = false, err.Error()
-	}
-	for number, group := range n.groups {
-		g := group.Status()
-		kind := "runs"
-		if number == ops.Coordination {
-			kind = "coordination"
-		}
-		s.Groups = append(s.Groups, ops.GroupStatus{
-			Group: number, Kind: kind, Role: g.Role, Leader: g.Leader, Term: g.Term, Applied: g.Applied,
-		})
-	}
-	return s
 }
 
 // Stop ends what runs beside the groups, closes them and lets go of the folder.
 func (n *Node) Stop() error {
 	n.halt()
 	var errs []error
-	for _, group := range n.groups {
-		if group != nil {
-			errs = append(errs, group.Close())
+	if n.gossip != nil {
+		errs = append(errs, n.gossip.Close())
+	}
+	if n.backend != nil {
+		errs = append(errs, n.replicas.close())
+		if n.net != nil {
+			errs = append(errs, n.net.Close())
 		}
 	}
 	n.beside.Wait()
-	return errors.Join(append(errs, n.folder.close())...)
+	if n.folder != nil {
+		errs = append(errs, n.folder.close())
+	}
+	return errors.Join(errs...)
 }

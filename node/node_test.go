@@ -16,18 +16,22 @@ import (
 	"prefectd/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).triggerFunc"), // notices late that it may go
+	)
+}
 
 func testConfig(folder string) Config {
 	return Config{
 		DataDir: folder, Name: "n1", RunGroups: 2, Version: "test",
-		Settings: DefaultSettings(), Log: slog.New(slog.DiscardHandler),
+		Settings: DefaultSettings(), Log: slog.New(slog.DiscardHandler), Host: "127.0.0.1",
 	}
 }
 
 func start(t *testing.T, folder string) *Node {
 	t.Helper()
-	n, err := Start(testConfig(folder))
+	n, err := Start(t.Context(), testConfig(folder))
 	require.NoError(t, err)
 	return n
 }
@@ -108,7 +112,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 			require.NoError(t, os.CopyFS(folder, os.DirFS(whole)))
 			path := filepath.Join(folder, test.file)
 			test.spoil(t, path)
-			_, err := Start(testConfig(folder))
+			_, err := Start(t.Context(), testConfig(folder))
 			require.ErrorContains(t, err, path)
 			require.ErrorContains(t, err, "backup")
 			require.NotContains(t, err.Error(), "\n")

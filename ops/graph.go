@@ -63,9 +63,9 @@ type GraphState struct {
 
 // graphRows is what a graph is made of, from the flow run's group.
 type graphRows struct {
-	run    *prefect.FlowRun
-	states []*prefect.State
-	tasks  []*prefect.TaskRun
+	Run    *prefect.FlowRun
+	States []*prefect.State
+	Tasks  []*prefect.TaskRun
 }
 
 // readGraphRows reads a flow run with its states and up to Limit task runs.
@@ -80,9 +80,9 @@ func (q *readGraphRows) Read(tx *store.Tx, now prefect.Time) (any, error) {
 	if run == nil {
 		return (*graphRows)(nil), nil
 	}
-	rows := &graphRows{run: run, states: history(tx, store.FlowRunStates, run.StateID)}
+	rows := &graphRows{Run: run, States: history(tx, store.FlowRunStates, run.StateID)}
 	for task := range store.TaskRunsByKey.Rows(tx, store.Range{Prefix: key(q.RunID)}) {
-		if rows.tasks = append(rows.tasks, task); len(rows.tasks) >= q.Limit {
+		if rows.Tasks = append(rows.Tasks, task); len(rows.Tasks) >= q.Limit {
 			break
 		}
 		task.Compute(now)
@@ -117,7 +117,7 @@ func ReadGraph(ctx context.Context, b Backend, id prefect.ID, since prefect.Time
 	if rows == nil {
 		return nil, NotFoundModel("Flow run " + id.String() + " not found")
 	}
-	nodes, err := graphNodes(ctx, b, rows.tasks)
+	nodes, err := graphNodes(ctx, b, rows.Tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -126,9 +126,9 @@ func ReadGraph(ctx context.Context, b Backend, id prefect.ID, since prefect.Time
 	if len(nodes) > limit {
 		return nil, BadRequest(fmt.Sprintf("The graph of flow run %s has more than %d nodes.", id, limit))
 	}
-	g := &Graph{StartTime: rows.run.StartTime, EndTime: rows.run.EndTime}
+	g := &Graph{StartTime: rows.Run.StartTime, EndTime: rows.Run.EndTime}
 	if g.StartTime.IsNull() {
-		g.StartTime = rows.run.ExpectedStartTime
+		g.StartTime = rows.Run.ExpectedStartTime
 	}
 	for _, n := range nodes {
 		if len(n.Parents) == 0 {
@@ -136,7 +136,7 @@ func ReadGraph(ctx context.Context, b Backend, id prefect.ID, since prefect.Time
 		}
 		g.Nodes = append(g.Nodes, GraphEntry{n})
 	}
-	for _, s := range rows.states {
+	for _, s := range rows.States {
 		g.States = append(g.States, GraphState{s.ID, s.Timestamp, s.Type, s.Name})
 	}
 	return g, nil

@@ -1,36 +1,121 @@
 package ops
 
 import (
-	"fmt"
 	"reflect"
+
+	"prefectd/prefect"
+	"prefectd/store"
 )
 
-// sendable lists the operations that one group may send to another.
-func sendable() []Operation {
-	return []Operation{
-		&DeleteFlowRunsOf{},
-		&SweepFlowRun{},
-		&DetachFlowRun{},
-		&MirrorSubflowState{},
-		&InsertCachedState{},
-	}
+// kind is an operation or query that can be sent, to another node or, if it is an
+// operation, by one group to another.
+type kind struct {
+	name    string
+	request reflect.Type // a pointer
+	answer  reflect.Type // nil if it answers nothing
 }
 
-// kindOf is the name of a sendable operation, empty for another.
-func kindOf(op Operation) string {
-	for _, known := range sendable() {
-		if reflect.TypeOf(known) == reflect.TypeOf(op) {
-			return reflect.TypeOf(op).Elem().Name()
-		}
+// nothing is the answer of an operation that has none.
+type nothing struct{}
+
+// sent declares a request and what it answers. Its name is that of its type, and
+// stays: it is in messages between nodes of two versions.
+func sent[R, A any]() kind {
+	k := kind{request: reflect.TypeFor[*R](), answer: reflect.TypeFor[A]()}
+	k.name = k.request.Elem().Name()
+	if k.answer == reflect.TypeFor[nothing]() {
+		k.answer = nil
 	}
-	return ""
+	return k
 }
 
-func newOperation(kind string) (Operation, error) {
-	for _, known := range sendable() {
-		if reflect.TypeOf(known).Elem().Name() == kind {
-			return known, nil
-		}
+// kinds lists every operation and query.
+func kinds() []kind {
+	return []kind{
+		// The cluster.
+		sent[ReadLayout, *Layout](),
+		sent[FoundCluster, nothing](),
+		sent[AdmitMember, *Layout](),
+		sent[UpdateMember, nothing](),
+		sent[DrainMember, nothing](),
+		sent[RemoveMember, nothing](),
+		sent[Place, nothing](),
+		sent[RaiseLevel, nothing](),
+		sent[ReplaceSecret, nothing](),
+		// Messages between groups.
+		sent[Deliver, []error](),
+		sent[Delivered, nothing](),
+		sent[Waiting, []store.Message](),
+		// Flows.
+		sent[CreateFlow, Upserted[prefect.Flow]](),
+		sent[UpdateFlow, nothing](),
+		sent[DeleteFlow, nothing](),
+		sent[ReadFlow, *prefect.Flow](),
+		sent[ReadFlowByName, *prefect.Flow](),
+		sent[ReadFlowRef, *FlowRef](),
+		sent[FindFlows, FoundFlows](),
+		sent[FlowIDs, []prefect.ID](),
+		sent[FlowIDsOfRuns, []prefect.ID](),
+		sent[NextRunsOf, map[prefect.ID]*NextRun](),
+		// Flow runs.
+		sent[CreateFlowRun, Upserted[prefect.FlowRun]](),
+		sent[UpdateFlowRun, nothing](),
+		sent[LabelFlowRun, nothing](),
+		sent[DeleteFlowRun, bool](),
+		sent[SweepFlowRun, nothing](),
+		sent[DeleteFlowRunsOf, nothing](),
+		sent[SetFlowRunState, *Orchestration](),
+		sent[ResumeFlowRun, *Orchestration](),
+		sent[ReadFlowRun, *prefect.FlowRun](),
+		sent[ReadFlowRuns, []*prefect.FlowRun](),
+		sent[readFlowRuns, []*prefect.FlowRun](),
+		sent[FindFlowRuns, FoundRows[prefect.FlowRun]](),
+		sent[CountFlowRunsIn, int](),
+		sent[FlowRunHistoryIn, prefect.History](),
+		sent[LatenessIn, Lateness](),
+		sent[OutcomesIn, []Outcomes](),
+		sent[ReadFlowRunLinks, *FlowRunLinks](),
+		sent[NameOfFlowRun, *string](),
+		sent[readGraphRows, *graphRows](),
+		sent[ReadDependencies, []Dependency](),
+		sent[CreateInput, nothing](),
+		sent[DeleteInput, nothing](),
+		sent[ReadInput, *prefect.FlowRunInput](),
+		sent[FilterInputs, []*prefect.FlowRunInput](),
+		// Task runs.
+		sent[CreateTaskRun, Upserted[prefect.TaskRun]](),
+		sent[UpdateTaskRun, nothing](),
+		sent[DeleteTaskRun, nothing](),
+		sent[DetachFlowRun, nothing](),
+		sent[SetTaskRunState, *Orchestration](),
+		sent[MirrorSubflowState, nothing](),
+		sent[InsertCachedState, nothing](),
+		sent[ReadCachedState, *store.CachedState](),
+		sent[ReadTaskRun, *prefect.TaskRun](),
+		sent[ReadTaskRuns, []*prefect.TaskRun](),
+		sent[FindTaskRuns, FoundRows[prefect.TaskRun]](),
+		sent[CountTaskRunsIn, int](),
+		sent[TaskRunIDsOf, []prefect.ID](),
+		sent[TaskRunHistoryIn, prefect.History](),
+		sent[CountTasksOf, map[prefect.ID]int](),
+		sent[CountTaskStatesIn, CountByState](),
+		sent[TaskWaits, bool](),
+		sent[ClaimTask, *prefect.TaskRun](),
+		sent[SettleClaim, nothing](),
+		// States, logs, events.
+		sent[ReadState, *prefect.State](),
+		sent[StatesOf, []*prefect.State](),
+		sent[AppendLogs, nothing](),
+		sent[FindLogs, FoundLogs](),
+		sent[ReadLogs, []*prefect.Log](),
+		sent[AppendEvents, Appended](),
+		sent[FindEvents, FoundEvents](),
+		sent[ReadEvents, []*prefect.Event](),
+		sent[CountEvents, []prefect.EventCount](),
+		sent[ReadStream, []*prefect.Event](),
+		// Leases.
+		sent[CreateLease, prefect.ID](),
+		sent[RenewLease, nothing](),
+		sent[ReleaseLease, nothing](),
 	}
-	return nil, fmt.Errorf("operation %q is not known to this version", kind)
 }

@@ -10,15 +10,11 @@ import (
 // Send notes an operation for another group in this group's outbox: it is
 // delivered once this entry is durable, exactly once and in order per group.
 func (c *Context) Send(group int, op Operation) error {
-	kind := kindOf(op)
-	if kind == "" {
-		return fmt.Errorf("operation %T cannot be sent", op)
-	}
-	body, err := prefect.Marshal(op)
+	sent, err := theWire().encode(op)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", kind, err)
+		return err
 	}
-	m := store.Message{Group: group, Kind: kind, Body: body, Sent: c.Now, Sequence: 1}
+	m := store.Message{Group: group, Kind: sent.Kind, Body: sent.Body, Sent: c.Now, Sequence: 1}
 	prefix := store.Key{}.Uint64(uint64(group))
 	if mark := store.OutboxMarks.Get(c.Tx, prefix); mark != nil {
 		m.Sequence = mark.Sequence + 1
@@ -59,12 +55,13 @@ func (d *Deliver) Run(c *Context) (any, error) {
 		if m.Sequence <= mark.Sequence {
 			continue
 		}
-		op, err := newOperation(m.Kind)
+		request, err := theWire().decode(message{m.Kind, m.Body})
 		if err != nil {
 			return nil, err
 		}
-		if err := prefect.Unmarshal(m.Body, op); err != nil {
-			return nil, fmt.Errorf("decode %s: %w", m.Kind, err)
+		op, ok := request.(Operation)
+		if !ok {
+			return nil, fmt.Errorf("message %d of group %d is no operation but a %s", m.Sequence, d.From, m.Kind)
 		}
 		before := c.Tx.Savepoint()
 		if _, err := op.Run(c); err != nil {

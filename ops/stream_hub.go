@@ -96,6 +96,9 @@ func (h *Hub) NextQueued() <-chan struct{} {
 // the last one.
 func (h *Hub) listen() { h.subscribers.Add(1) }
 
+// Listening reports whether anybody on this node wants to know what is written.
+func (h *Hub) Listening() bool { return h.subscribers.Load() > 0 || len(h.Workers.Connected()) > 0 }
+
 func (h *Hub) quit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,7 +11,13 @@ import (
 // TaskWorkers are the task workers that are connected to this node.
 type TaskWorkers struct {
 	mu        sync.Mutex
-	connected map[*prefect.TaskWorker]struct{}
+	connected map[*ConnectedWorker]struct{}
+}
+
+// ConnectedWorker is one task worker.
+type ConnectedWorker struct {
+	Identifier string
+	TaskKeys   []string
 }
 
 // Join adds a worker until leave is called.
@@ -19,9 +25,9 @@ func (w *TaskWorkers) Join(identifier string, keys []string) (leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.connected == nil {
-		w.connected = map[*prefect.TaskWorker]struct{}{}
+		w.connected = map[*ConnectedWorker]struct{}{}
 	}
-	worker := &prefect.TaskWorker{Identifier: identifier, TaskKeys: keys}
+	worker := &ConnectedWorker{Identifier: identifier, TaskKeys: keys}
 	w.connected[worker] = struct{}{}
 	return func() {
 		w.mu.Lock()
@@ -30,12 +36,22 @@ func (w *TaskWorkers) Join(identifier string, keys []string) (leave func()) {
 	}
 }
 
-// Find lists the workers that a filter selects, each once, by name.
-func (w *TaskWorkers) Find(f *prefect.TaskWorkerFilter, now prefect.Time) []prefect.TaskWorker {
+// Connected lists the workers.
+func (w *TaskWorkers) Connected() []ConnectedWorker {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	list := []ConnectedWorker{}
+	for worker := range w.connected {
+		list = append(list, *worker)
+	}
+	return list
+}
+
+// FindTaskWorkers lists those of the connected workers that a filter selects, each
+// once, by name.
+func FindTaskWorkers(connected []ConnectedWorker, f *prefect.TaskWorkerFilter, now prefect.Time) []prefect.TaskWorker {
 	byName := map[string]*prefect.TaskWorker{}
-	for c := range w.connected {
+	for _, c := range connected {
 		known := byName[c.Identifier]
 		if known == nil {
 			known = &prefect.TaskWorker{Identifier: c.Identifier, Timestamp: now}

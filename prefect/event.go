@@ -15,7 +15,7 @@ type Event struct {
 
 	// Sequence numbers the events of a group in the order in which they were
 	// written: the position in the durable stream.
-	Sequence uint64 `json:"-" row:"9"`
+	Sequence uint64 `json:"-" cbor:"row9" row:"9"`
 }
 
 // Resource is a set of labels, among them prefect.resource.id; a related

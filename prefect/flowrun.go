@@ -43,7 +43,7 @@ type FlowRun struct {
 	JobVariables             JSON       `json:"job_variables" row:"31"`
 
 	// StateTimestamp is that of the current state.
-	StateTimestamp Time `json:"-" row:"32"`
+	StateTimestamp Time `json:"-" cbor:"row32" row:"32"`
 }
 
 // FlowRunPolicy is a run's retry and pause policy, and what orchestration notes

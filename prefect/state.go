@@ -60,13 +60,13 @@ type State struct {
 
 	// RunID is the flow run or task run that the state belongs to, Previous the
 	// state that it followed there: a run's history is a chain, not an index.
-	RunID    ID `json:"-" row:"7"`
-	Previous ID `json:"-" row:"8"`
+	RunID    ID `json:"-" cbor:"row7" row:"7"`
+	Previous ID `json:"-" cbor:"row8" row:"8"`
 	// ResultArtifact holds the data of the state, if any was kept.
-	ResultArtifact ID `json:"-" row:"9"`
+	ResultArtifact ID `json:"-" cbor:"row9" row:"9"`
 	// Recorded is the data of a state that a client told of when it had happened:
 	// it is no artifact.
-	Recorded JSON `json:"-" row:"10"`
+	Recorded JSON `json:"-" cbor:"row10" row:"10"`
 }
 
 // StateDetails is what orchestration knows about a state. The fields' meaning

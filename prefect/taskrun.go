@@ -34,8 +34,8 @@ type TaskRun struct {
 
 	// StateTimestamp is that of the current state, SubflowRun the flow run that
 	// runs as this task run, if any.
-	StateTimestamp Time `json:"-" row:"25"`
-	SubflowRunID   ID   `json:"-" row:"26"`
+	StateTimestamp Time `json:"-" cbor:"row25" row:"25"`
+	SubflowRunID   ID   `json:"-" cbor:"row26" row:"26"`
 }
 
 // TaskRunPolicy is a task run's retry policy. RetryDelay is a number or a list

@@ -21,6 +21,9 @@ type Options struct {
 	// the disk: for tests, or where a file that a crash of the system left is
 	// discarded.
 	NoSync bool
+	// RenewEvery is how many bytes of pages are written before the file is opened
+	// anew; 0 means 256 MiB.
+	RenewEvery int64
 	// LockTimeout is how long Open waits for another process that has the file
 	// open; 0 means one second.
 	LockTimeout time.Duration
@@ -62,6 +65,9 @@ const initialMmap = 1 << 30
 // changed since it was written.
 func Open(path string, schema Schema, o Options) (*DB, error) {
 	db := &DB{path: path, schema: schema, opts: o}
+	if db.opts.RenewEvery == 0 {
+		db.opts.RenewEvery = 256 << 20
+	}
 	for _, t := range schema {
 		if db.tables[t.Number()] != nil {
 			return nil, fmt.Errorf("tables %s and %s share number %d", db.tables[t.Number()].Name(), t.Name(), t.Number())
@@ -75,6 +81,17 @@ func Open(path string, schema Schema, o Options) (*DB, error) {
 }
 
 func (db *DB) open() error {
+	if err := db.openFile(); err != nil {
+		return err
+	}
+	db.layer = &layer{}
+	if err := db.prepare(); err != nil {
+		return errors.Join(err, db.bolt.Close())
+	}
+	return nil
+}
+
+func (db *DB) openFile() error {
 	wait := db.opts.LockTimeout
 	if wait == 0 {
 		wait = time.Second
@@ -86,12 +103,19 @@ func (db *DB) open() error {
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: initialMmap,
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		db.bolt = bolt
 	}
-	db.bolt, db.layer = bolt, &layer{}
-	if err := db.prepare(); err != nil {
-		return errors.Join(err, bolt.Close())
+	return err
+}
+
+// closeFile closes the file with its list of free pages in it, so that the next to
+// open it needn't look for them in all of its pages.
+func (db *DB) closeFile() error {
+	db.bolt.NoFreelistSync = false
+	err := errors.Join(db.bolt.Update(func(*bbolt.Tx) error { return nil }), db.bolt.Close())
+	if err != nil {
+		return fmt.Errorf("close state file %s: %w", db.path, err)
 	}
 	return nil
 }
@@ -180,7 +204,10 @@ func (db *DB) Close() error {
 	err := db.flush(db.top())
 	db.gate.Lock()
 	defer db.gate.Unlock()
-	return errors.Join(err, db.bolt.Close())
+	if err != nil {
+		return errors.Join(err, db.bolt.Close())
+	}
+	return db.closeFile()
 }
 
 // Path is the file's path.
@@ -385,7 +412,7 @@ func (db *DB) Size() (total, free int64) {
 		return 0, 0
 	}
 	stats := db.bolt.Stats()
-	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(db.bolt.Info().PageSize)
+	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
 }
 
 // Replace puts another, verified state file in the place of this one, and drops

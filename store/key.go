@@ -45,6 +45,12 @@ func (k Key) String(s string) Key {
 	return append(k, 0, 1)
 }
 
+// Name appends the hash of a text, 16 bytes: names have no order, but a length.
+func (k Key) Name(text string) Key {
+	sum := sha256.Sum256([]byte(text))
+	return append(k, sum[:16]...)
+}
+
 // TimeAt reads the instant that starts at an offset.
 func (k Key) TimeAt(at int) prefect.Time {
 	return prefect.Time(binary.BigEndian.Uint64(k[at:]) ^ 1<<63)

@@ -153,7 +153,22 @@ func (db *DB) flush(over *layer) (err error) {
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	db.put(db.layer.without(over))
-	return nil
+	return db.renew()
+}
+
+// renew opens the file anew when much was written to it, at a moment when nobody
+// has a view of it. bbolt remembers every page that it ever allocated for as long
+// as the page is in use, so a file that grows would take memory that grows.
+func (db *DB) renew() error {
+	stats := db.bolt.Stats()
+	if stats.TxStats.GetPageAlloc() < db.opts.RenewEvery || !db.gate.TryLock() {
+		return nil
+	}
+	defer db.gate.Unlock()
+	if err := db.closeFile(); err != nil {
+		return err
+	}
+	return db.openFile()
 }
 
 // save writes a layer to the file.

@@ -26,7 +26,7 @@ func put(t *testing.T, db *DB, table *Table[thing], rows ...*thing) {
 // which one Update writes, are of the same age.
 func TestViewsAreConsistentWhileTheFileIsWritten(t *testing.T) {
 	table, byKind, _, _, _ := newThings()
-	db, err := Open(t.TempDir()+"/state", Schema{table}, Options{NoSync: true})
+	db, err := Open(t.TempDir()+"/state", Schema{table}, Options{NoSync: true, RenewEvery: 100_000})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	const rows, ages = 5, 400

@@ -1,10 +1,6 @@
 package store
 
-import (
-	"crypto/sha256"
-
-	"prefectd/prefect"
-)
+import "prefectd/prefect"
 
 // State is the schema of every group's state file. Table numbers are stored in
 // files and log entries: they are never reused.
@@ -14,6 +10,7 @@ var State = Schema{
 	TaskQueue,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
+	Charters, Members, Placements,
 	Operations,
 }
 
@@ -57,10 +54,7 @@ type CachedState struct {
 }
 
 // CacheHash is what places and finds a cache key.
-func CacheHash(key string) (id prefect.ID) {
-	sum := sha256.Sum256([]byte(key))
-	return prefect.ID(sum[:16])
-}
+func CacheHash(key string) prefect.ID { return prefect.ID(Key{}.Name(key)) }
 
 // TaskRunCache holds, per cache key, the newest entry last.
 var TaskRunCache = NewTable("task_run_cache", 10, idLen+8,
@@ -71,7 +65,7 @@ type Message struct {
 	Sequence uint64       `row:"1"`
 	Group    int          `row:"2"` // the group that it is for
 	Kind     string       `row:"3"` // the operation
-	Body     prefect.JSON `row:"4"`
+	Body     []byte       `row:"4"` // encoded
 	Sent     prefect.Time `row:"5"`
 }
 

@@ -20,11 +20,14 @@ var version = ""
 
 // commands is the command line.
 type commands struct {
-	Server  serverCommand  `cmd:"" help:"Run a server: a node with its data in one folder. Nothing needs to be configured."`
-	Status  statusCommand  `cmd:"" help:"Tell what a running server is and does. Exits with 1 when it does not serve."`
-	Join    joinCommand    `cmd:"" help:"Run a server as a further node of a cluster. Not built yet."`
-	Token   tokenCommand   `cmd:"" help:"Print the token with which nodes join. Not built yet."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Server   serverCommand   `cmd:"" help:"Run a server: a node with its data in one folder. Nothing needs to be configured."`
+	Join     joinCommand     `cmd:"" help:"Run a server as a further node of a cluster. A node that is a member already just starts."`
+	Token    tokenCommand    `cmd:"" help:"Print the token with which nodes join this machine's cluster."`
+	Status   statusCommand   `cmd:"" help:"Tell what a running server and its cluster are and do. Exits with 1 when the server does not serve."`
+	Transfer transferCommand `cmd:"" help:"Have a node lead a group."`
+	Drain    drainCommand    `cmd:"" help:"Have other nodes take over what a node holds and leads."`
+	Remove   removeCommand   `cmd:"" help:"End a node's membership."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 const description = `A server for the Prefect API (3.9.1): clients, command line and workers of Prefect use it unchanged.
@@ -93,23 +96,4 @@ func programVersion() string {
 		}
 	}
 	return "dev"
-}
-
-// Clusters are not built yet; these commands say so rather than pretend.
-
-type joinCommand struct {
-	Host  string `arg:"" help:"A node of the cluster."`
-	Token string `help:"The token that \"prefectd token\" prints on a node of the cluster."`
-}
-
-// Run refuses.
-func (joinCommand) Run() error {
-	return errors.New("joining a cluster is not built yet: this version runs as a single node, with prefectd server")
-}
-
-type tokenCommand struct{}
-
-// Run refuses.
-func (tokenCommand) Run() error {
-	return errors.New("there is no token: clusters are not built yet, this version runs as a single node")
 }

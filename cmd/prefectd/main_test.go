@@ -66,8 +66,9 @@ func TestRefusals(t *testing.T) {
 		status  int
 		message string
 	}{
-		{"join 10.0.0.1", "", 1, "joining a cluster is not built yet"},
-		{"token", "", 1, "clusters are not built yet"},
+		{"join 127.0.0.1", "", 2, "missing flags: --token=STRING"},
+		{"join 127.0.0.1:1 --token x --port 0 --cluster-port 0 --gossip-port 0", "", 1, "this is no token"},
+		{"token", "", 1, "there is no token in"},
 		{"server --bogus", "", 2, "unknown flag --bogus"},
 		{"nonsense", "", 2, "unexpected argument nonsense"},
 		{"", "", 2, "expected one of"},
@@ -93,7 +94,7 @@ func TestRefusals(t *testing.T) {
 
 // dataDir keeps a server that should not have started from leaving a folder here.
 func dataDir(t *testing.T, args string) []string {
-	if strings.HasPrefix(args, "server") {
+	if !strings.HasPrefix(args, "status") && strings.Contains(args, " ") || args == "token" || args == "server" {
 		return []string{"--data-dir", t.TempDir()}
 	}
 	return nil
@@ -138,15 +139,23 @@ func TestLife(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	const said = `{"version":"1","node":"n1","cluster_id":"c1","ready":%v,"reason":"no leader","groups":[{"group":0,"kind":"coordination","role":"leader","leader":"n1","term":3,"applied":120}]}`
 	ready := true
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		if r.URL.Path != "/prefect/cluster/status" || user != "admin" || password != "pass" {
+		if user != "admin" || password != "pass" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		fmt.Fprintf(w, said, ready)
+		switch r.URL.Path {
+		case "/prefect/cluster/status":
+			fmt.Fprintf(w, `{"version":"1","node":"n1","cluster_id":"c1","ready":%v,"reason":"no leader","healthy":false,"problems":["node n2 does not answer"]}`, ready)
+		case "/prefect/cluster/members":
+			fmt.Fprint(w, `[{"name":"n1","alive":true,"api_address":"10.0.0.1:4200","cluster_address":"10.0.0.1:4201","version":"1","holds":[0,1],"leads":[0],"joined":"2026-01-01T00:00:00Z"},
+				{"name":"n2","holds":[],"leads":[]},{"name":"n3","alive":true,"draining":true}]`)
+		case "/prefect/cluster/groups":
+			fmt.Fprint(w, `[{"group":0,"kind":"coordination","leader":"n1","term":3,"commit":120,"replicas":[{"node":"n1","applied":120},{"node":"n3","lag":7}],"problems":[]},
+				{"group":1,"kind":"runs","problems":["group 1 has no leader"]}]`)
+		}
 	}))
 	defer server.Close()
 	where, err := url.Parse(server.URL)
@@ -158,12 +167,23 @@ func TestStatus(t *testing.T) {
 	t.Setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:pass")
 	got := prefectd("status")
 	require.Equal(t, result{0, `node     n1, prefectd 1, ready
-cluster  c1
+cluster  c1, not healthy
+         node n2 does not answer
 
-GROUP  HOLDS         ROLE    LEADER  TERM  APPLIED
-0      coordination  leader  n1      3     120
+NODE  STATE            API            FOR NODES      VERSION  HOLDS  LEADS
+n1    alive            10.0.0.1:4200  10.0.0.1:4201  1        0 1    0
+n2    does not answer                                         -      -
+n3    draining                                                -      -
+
+GROUP  KIND          LEADER  TERM  COMMIT  REPLICAS   HEALTH
+0      coordination  n1      3     120     n1 n3(-7)  -
+1      runs          -       0     0       -          group 1 has no leader
 `, ""}, got)
-	require.Equal(t, fmt.Sprintf(said, true)+"\n", prefectd("status", "--json").stdout)
+	var said map[string]any
+	require.NoError(t, json.Unmarshal([]byte(prefectd("status", "--json").stdout), &said))
+	require.Equal(t, "n1", said["node"])
+	require.Len(t, said["members"], 3)
+	require.Len(t, said["cluster_groups"], 2)
 
 	ready = false
 	got = prefectd("status")

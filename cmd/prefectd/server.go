@@ -40,16 +40,48 @@ func (a address) settings() (s *node.Settings, ignored []string, err error) {
 	return s, ignored, nil
 }
 
-type serverCommand struct {
+// serving are the flags of a node.
+type serving struct {
 	DataDir string `aliases:"data" env:"PREFECTD_DATA_DIR" default:"./prefectd-data" type:"path" help:"Folder of the node's data; made when it is not there."`
 	address
-	ClusterPort int    `env:"PREFECTD_CLUSTER_PORT" default:"4201" help:"Port on which nodes of a cluster speak to each other. Not used by a single node."`
-	GossipPort  int    `env:"PREFECTD_GOSSIP_PORT" default:"4202" help:"Port on which nodes of a cluster find each other. Not used by a single node."`
-	LogLevel    string `env:"PREFECTD_LOG_LEVEL" help:"DEBUG, INFO, WARNING, ERROR or CRITICAL; WARNING, or what PREFECT_SERVER_LOGGING_LEVEL says."`
-	MaxBody     uint   `env:"PREFECTD_MAX_BODY" default:"64" help:"Largest request body, in MiB."`
-	NodeName    string `env:"PREFECTD_NODE_NAME" help:"Name of a new node; the name of the machine. It stays for ever."`
-	RunGroups   int    `env:"PREFECTD_RUN_GROUPS" help:"Number of groups that a new cluster spreads its runs over, 1 to 256; ${run_groups}. It stays for ever."`
+	ClusterPort  *int          `env:"PREFECTD_CLUSTER_PORT" placeholder:"4201" help:"Port on which nodes of a cluster speak to each other; 4201."`
+	GossipPort   *int          `env:"PREFECTD_GOSSIP_PORT" placeholder:"4202" help:"Port, TCP and UDP, on which nodes of a cluster find each other; 4202."`
+	LogLevel     string        `env:"PREFECTD_LOG_LEVEL" help:"DEBUG, INFO, WARNING, ERROR or CRITICAL; WARNING, or what PREFECT_SERVER_LOGGING_LEVEL says."`
+	MaxBody      uint          `env:"PREFECTD_MAX_BODY" default:"64" help:"Largest request body, in MiB."`
+	NodeName     string        `env:"PREFECTD_NODE_NAME" help:"Name of a new node; the name of the machine. It stays for ever."`
+	Reads        string        `env:"PREFECTD_READS" default:"linearizable" enum:"linearizable,stale" help:"What a read shows that does not say so itself (header Prefectd-Reads): every write that was answered before on any node, or what the node has."`
+	ReplaceAfter time.Duration `env:"PREFECTD_REPLACE_AFTER" default:"5m" help:"How long a node may be silent until others hold its groups, if there are any."`
+	MaxLevel     int           `env:"PREFECTD_MAX_LEVEL" hidden:"" help:"The newest formats to know; for tests of upgrades."`
 }
+
+type serverCommand struct {
+	serving
+	RunGroups int `env:"PREFECTD_RUN_GROUPS" help:"Number of groups that a new cluster spreads its runs over, 1 to 256; ${run_groups}. It stays for ever."`
+}
+
+// Run serves until a signal.
+func (c *serverCommand) Run(out output) error { return c.serve(out, c.RunGroups, nil) }
+
+type joinCommand struct {
+	Address string `arg:"" help:"Address of a member for other nodes: host:port, by default port 4201."`
+	Token   string `env:"PREFECTD_TOKEN" required:"" help:"What prefectd token prints on a member's machine."`
+	serving
+}
+
+// Run serves until a signal, as a member of the cluster.
+func (c *joinCommand) Run(out output) error {
+	where := c.Address
+	if _, _, err := net.SplitHostPort(where); err != nil {
+		where = net.JoinHostPort(where, strconv.Itoa(clusterPort))
+	}
+	return c.serve(out, 0, &node.Join{Address: where, Token: c.Token})
+}
+
+// Ports of a node unless it is told others.
+const (
+	clusterPort = 4201
+	gossipPort  = 4202
+)
 
 // drainTime is how long requests in flight may take when the server stops.
 const drainTime = 20 * time.Second
@@ -59,8 +91,7 @@ const drainTime = 20 * time.Second
 // would have it collected all the time.
 const garbage = 200
 
-// Run serves until a signal.
-func (c *serverCommand) Run(out output) error {
+func (c *serving) serve(out output, runGroups int, join *node.Join) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -85,10 +116,7 @@ func (c *serverCommand) Run(out output) error {
 		return err
 	}
 	defer listener.Close() // closed before, when the server served
-	n, err := node.Start(node.Config{
-		DataDir: c.DataDir, Name: c.NodeName, RunGroups: c.RunGroups,
-		Settings: settings, Version: programVersion(), Log: log,
-	})
+	n, err := c.start(settings, runGroups, join, listener, signals, log)
 	if err != nil {
 		return err
 	}
@@ -97,6 +125,37 @@ func (c *serverCommand) Run(out output) error {
 		fmt.Fprintf(out, "prefectd %s serves http://%s%s from %s\n", programVersion(), listener.Addr(), basePath(settings), c.DataDir)
 	})
 	return errors.Join(err, n.Stop())
+}
+
+// start starts the node. A signal ends it: it may be waiting to be admitted.
+func (c *serving) start(s *node.Settings, runGroups int, join *node.Join, api net.Listener, signals chan os.Signal, log *slog.Logger) (*node.Node, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	started := make(chan struct{})
+	defer close(started)
+	go func() { // until the node has started
+		select {
+		case s := <-signals:
+			cancel()
+			signals <- s
+		case <-started:
+		}
+	}()
+	return node.Start(ctx, node.Config{
+		DataDir: c.DataDir, Name: c.NodeName, RunGroups: runGroups,
+		Settings: s, Version: programVersion(), Log: log,
+		Host: s.Host, API: api.Addr().String(),
+		ClusterPort: orPort(c.ClusterPort, clusterPort), GossipPort: orPort(c.GossipPort, gossipPort),
+		Solitary: join == nil && c.ClusterPort == nil && c.GossipPort == nil,
+		Join:     join, ReplaceAfter: c.ReplaceAfter, MaxLevel: c.MaxLevel,
+	})
+}
+
+func orPort(port *int, standard int) int {
+	if port == nil {
+		return standard
+	}
+	return *port
 }
 
 // listen takes the API's port; that comes before all that takes time.
@@ -137,7 +196,11 @@ func serve(n *node.Node, l net.Listener, config httpapi.Config, signals <-chan o
 	return errors.Join(failure, api.Shutdown(ctx), <-ended)
 }
 
-func (c *serverCommand) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Config {
+func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Config {
+	reads, err := httpapi.ParseReads(c.Reads)
+	if err != nil {
+		panic(err) // the flag allows nothing else
+	}
 	document, err := s.Document()
 	if err != nil {
 		panic(err) // it is made from what is compiled in
@@ -156,6 +219,7 @@ func (c *serverCommand) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Co
 		PingTimeout:  node.Seconds(s.PingTimeout),
 		StreamEvents: s.EventsStreamOut,
 		StreamLogs:   s.LogsStreamOut || s.LogsPublish,
+		Reads:        reads,
 		Settings:     document,
 		Log:          log,
 	}

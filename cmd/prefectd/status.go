@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"prefectd/node"
 )
@@ -20,66 +16,93 @@ type statusCommand struct {
 	JSON bool `name:"json" help:"Print what the server says as JSON."`
 }
 
-// statusTime is how long the server may take to answer.
-const statusTime = 10 * time.Second
+type memberStatus = node.MemberStatus
+
+// cluster is what a server says of itself and of its cluster.
+type cluster struct {
+	node.Status
+	Members []node.MemberStatus `json:"members"`
+	Cluster []node.ClusterGroup `json:"cluster_groups"`
+}
 
 // Run asks the server on this machine.
 func (c *statusCommand) Run(out output) error {
-	settings, _, err := c.settings()
-	if err != nil {
-		return err
-	}
-	host := settings.Host
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	url := "http://" + net.JoinHostPort(host, strconv.Itoa(settings.Port)) + basePath(settings) + "/cluster/status"
-	ctx, cancel := context.WithTimeout(context.Background(), statusTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	if user, password, ok := strings.Cut(string(settings.AuthString), ":"); ok {
-		req.SetBasicAuth(user, password)
-	}
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("no server answers: %w", err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", url, err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s: %s", url, answer.Status, body)
-	}
-	var status node.Status
-	if err := json.Unmarshal(body, &status); err != nil {
-		return fmt.Errorf("%s does not answer as prefectd does: %w", url, err)
+	var s cluster
+	for path, answer := range map[string]any{"status": &s.Status, "members": &s.Members, "groups": &s.Cluster} {
+		if err := c.ask(http.MethodGet, "/cluster/"+path, nil, answer); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
-		fmt.Fprintf(out, "%s\n", body)
+		raw, err := json.MarshalIndent(&s, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", raw)
 	} else {
-		printStatus(out, &status)
+		s.print(out)
 	}
-	if !status.Ready {
+	if !s.Ready {
 		return errQuiet
 	}
 	return nil
 }
 
-func printStatus(w io.Writer, s *node.Status) {
+func (s *cluster) print(w io.Writer) {
 	state := "ready"
 	if !s.Ready {
 		state = "not ready: " + s.Reason
 	}
-	fmt.Fprintf(w, "node     %s, prefectd %s, %s\ncluster  %s\n\n", s.Node, s.Version, state, s.ClusterID)
+	health := "healthy"
+	if !s.Healthy {
+		health = "not healthy"
+	}
+	fmt.Fprintf(w, "node     %s, prefectd %s, %s\ncluster  %s, %s\n", s.Node, s.Version, state, s.ClusterID, health)
+	for _, problem := range s.Problems {
+		fmt.Fprintf(w, "         %s\n", problem)
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "GROUP\tHOLDS\tROLE\tLEADER\tTERM\tAPPLIED")
-	for _, g := range s.Groups {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\n", g.Group, g.Kind, g.Role, g.Leader, g.Term, g.Applied)
+	fmt.Fprintln(table, "\nNODE\tSTATE\tAPI\tFOR NODES\tVERSION\tHOLDS\tLEADS")
+	for _, m := range s.Members {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, stateOf(&m), m.API, m.Cluster, m.Version, numbers(m.Holds), numbers(m.Leads))
+	}
+	fmt.Fprintln(table, "\nGROUP\tKIND\tLEADER\tTERM\tCOMMIT\tREPLICAS\tHEALTH")
+	for _, g := range s.Cluster {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%d\t%s\t%s\n", g.Group, g.Kind, orDash(g.Leader), g.Term, g.Commit, replicas(&g), orDash(strings.Join(g.Problems, ", ")))
 	}
 	table.Flush()
+}
+
+func stateOf(m *node.MemberStatus) string {
+	switch {
+	case !m.Alive:
+		return "does not answer"
+	case m.Draining:
+		return "draining"
+	}
+	return "alive"
+}
+
+// replicas lists who holds a group, and how far behind those are who are.
+func replicas(g *node.ClusterGroup) string {
+	var list []string
+	for _, r := range g.Replicas {
+		text := r.Node
+		if r.Lag > 0 {
+			text += fmt.Sprintf("(-%d)", r.Lag)
+		}
+		list = append(list, text)
+	}
+	return orDash(strings.Join(list, " "))
+}
+
+func numbers(list []int) string {
+	return orDash(strings.Trim(fmt.Sprint(list), "[]"))
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
 }

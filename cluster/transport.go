@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Transport carries one group's Raft messages. Members are addressed by their names.
+//
+// It guards Raft's fast path for heartbeats, which is answered beside the main loop: a
+// heartbeat of a term that this member does not know changes its term there, and a
+// vote that the main loop is about to grant may then be of the wrong term (hashicorp/raft
+// issue 695). Only heartbeats of a known term take the fast path, which change no term;
+// the others go through the main loop like any message. Without a fast path at all they
+// would wait behind writes to the disk, and slow disks would cause elections.
+type Transport struct {
+	*raft.NetworkTransport
+	network *Network
+	group   int
+	stream  *stream
+	term    atomic.Pointer[func() uint64]
+	rpcs    chan raft.RPC // all but the heartbeats that were answered
+	pump    sync.WaitGroup
+	done    chan struct{}
+	closed  func() error // once
+}
+
+var (
+	_ raft.Transport   = (*Transport)(nil)
+	_ raft.WithPreVote = (*Transport)(nil)
+	_ raft.WithClose   = (*Transport)(nil)
+)
+
+// How many connections to a member are kept, and how long a message may take.
+const (
+	pooledConns = 3
+	messageTime = 5 * time.Second
+)
+
+// Transport makes the transport of a group, which is to be closed before another one is
+// made. Name is this node's.
+func (n *Network) Transport(group int, name string) *Transport {
+	s := &stream{queue: newQueue(nodeAddr(name)), network: n, group: group}
+	t := &Transport{
+		network: n, group: group, stream: s, rpcs: make(chan raft.RPC), done: make(chan struct{}),
+		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+			Stream: s, MaxPool: pooledConns, Timeout: messageTime, Logger: raftLogger(n.log),
+		}),
+	}
+	t.closed = sync.OnceValue(t.close)
+	n.mu.Lock()
+	n.transports[group] = t
+	n.mu.Unlock()
+	t.pump.Go(t.forward)
+	return t
+}
+
+// nodeAddr is a node's name as an address.
+type nodeAddr string
+
+// Network is the kind of address.
+func (nodeAddr) Network() string { return "node" }
+
+// String is the name.
+func (a nodeAddr) String() string { return string(a) }
+
+// termed is a transport that has to know its member's term.
+type termed interface{ followTerm(current func() uint64) }
+
+// followTerm says where to look up the member's term.
+func (t *Transport) followTerm(current func() uint64) { t.term.Store(&current) }
+
+// forward takes messages from the network to Raft's main loop.
+func (t *Transport) forward() {
+	for {
+		select {
+		case rpc := <-t.NetworkTransport.Consumer():
+			if !t.deliver(rpc) {
+				return
+			}
+		case <-t.done:
+			return
+		}
+	}
+}
+
+// deliver hands a message to the main loop, unless the transport is closed.
+func (t *Transport) deliver(rpc raft.RPC) bool {
+	select {
+	case t.rpcs <- rpc:
+		return true
+	case <-t.done:
+		return false
+	}
+}
+
+// Consumer gives the messages for the main loop.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.rpcs }
+
+// SetHeartbeatHandler takes the fast path; see Transport.
+func (t *Transport) SetHeartbeatHandler(fast func(raft.RPC)) {
+	if fast == nil {
+		t.NetworkTransport.SetHeartbeatHandler(nil)
+		return
+	}
+	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		beat, ok := rpc.Command.(*raft.AppendEntriesRequest)
+		if current := t.term.Load(); ok && current != nil && beat.Term <= (*current)() {
+			fast(rpc)
+		} else {
+			t.deliver(rpc)
+		}
+	})
+}
+
+// Close ends the group's connections; the network stays open.
+func (t *Transport) Close() error { return t.closed() }
+
+func (t *Transport) close() error {
+	t.network.mu.Lock()
+	if t.network.transports[t.group] == t {
+		delete(t.network.transports, t.group)
+	}
+	t.network.mu.Unlock()
+	close(t.done)
+	err := t.NetworkTransport.Close()
+	t.stream.cut()
+	t.pump.Wait()
+	return err
+}
+
+// stream makes and takes the connections of one group.
+type stream struct {
+	*queue
+	network *Network
+	group   int
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	ended bool
+}
+
+var _ raft.StreamLayer = (*stream)(nil)
+
+// Dial connects to a member.
+func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(s.network.ctx, timeout)
+	defer cancel()
+	conn, err := s.network.dial(ctx, string(address), protocolRaft)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(binary.BigEndian.AppendUint16(nil, uint16(s.group))); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return s.own(conn)
+}
+
+// Accept takes the next connection of a member.
+func (s *stream) Accept() (net.Conn, error) {
+	conn, err := s.queue.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return s.own(conn)
+}
+
+// streamConn is a connection of a group, which ends with its transport.
+type streamConn struct {
+	net.Conn
+	stream *stream
+}
+
+func (s *stream) own(conn net.Conn) (net.Conn, error) {
+	c := &streamConn{conn, s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		conn.Close()
+		return nil, io.ErrClosedPipe
+	}
+	if s.conns == nil {
+		s.conns = map[net.Conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+	return c, nil
+}
+
+// Close closes the connection.
+func (c *streamConn) Close() error {
+	c.stream.mu.Lock()
+	delete(c.stream.conns, c)
+	c.stream.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// cut closes all connections, also one in the middle of a snapshot.
+func (s *stream) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for c := range s.conns {
+		c.(*streamConn).Conn.Close()
+	}
+	clear(s.conns)
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"sync"
+
+	"prefectd/cluster"
+)
+
+// reader asks a group's leader how far a replica has to be for a read. One question
+// serves all who came before it was sent.
+type reader struct {
+	mu   sync.Mutex
+	last *question // nobody has sent it yet
+	busy *question // its answer is awaited
+}
+
+// question is put once, for all who wait.
+type question struct {
+	answered chan struct{}
+	mark     cluster.Mark
+	err      error
+}
+
+// mark puts the question, or waits for one that is yet to be put. Whoever puts it
+// does so for the others, and with its own patience; if that ends, the next one does.
+func (r *reader) mark(ctx context.Context, ask func(context.Context) (cluster.Mark, error)) (cluster.Mark, error) {
+	r.mu.Lock()
+	q := r.last
+	if q == nil {
+		q = &question{answered: make(chan struct{})}
+		r.last = q
+		busy := r.busy
+		r.mu.Unlock()
+		if busy != nil { // so that more can join in
+			select {
+			case <-busy.answered:
+			case <-ctx.Done():
+			}
+		}
+		r.mu.Lock()
+		r.last, r.busy = nil, q
+		r.mu.Unlock()
+		q.mark, q.err = ask(ctx)
+		close(q.answered)
+		return q.mark, q.err
+	}
+	r.mu.Unlock()
+	select {
+	case <-q.answered:
+		return q.mark, q.err
+	case <-ctx.Done():
+		return cluster.Mark{}, ctx.Err()
+	}
+}
