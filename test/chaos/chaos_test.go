@@ -60,11 +60,10 @@ func disturb(c *cluster, kinds []kind, rounds int) {
 	c.requireEqualReplicas()
 }
 
-// requireAlive fails a test with a node that ended by itself, or has a defect.
+// requireAlive fails a test with a node that has a defect.
 func (c *cluster) requireAlive() {
 	for _, n := range c.nodes {
-		require.False(c.t, n.hasDied(), "%s ended by itself", n.host.Name)
-		require.NoError(c.t, n.panicked())
+		require.NoError(c.t, n.defect())
 	}
 }
 

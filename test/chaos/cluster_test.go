@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -36,15 +37,6 @@ const (
 	calmTime  = 30 * time.Second // until all is well after the last fault
 )
 
-// newCluster starts n nodes, the last of them on disks that can be filled.
-func newCluster(t *testing.T, n, disks int) *cluster {
-	t.Helper()
-	if n > 1 {
-		skipUntilNodesJoin(t)
-	}
-	return build(t, n, disks, (*cluster).join)
-}
-
 // build starts nodes, each in a way that is given.
 func build(t *testing.T, n, disks int, first func(*cluster, *node) error) *cluster {
 	t.Helper()
@@ -52,9 +44,14 @@ func build(t *testing.T, n, disks int, first func(*cluster, *node) error) *clust
 		t.Skip(impossible)
 	}
 	c := &cluster{t: t}
-	folder := t.TempDir()
-	t.Cleanup(c.close)
-	var err error
+	folder, err := os.MkdirTemp("", "cluster-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		c.close()
+		if !t.Failed() { // otherwise it is kept with the lab's folder
+			require.NoError(t, os.RemoveAll(folder))
+		}
+	})
 	c.lab, err = lab.New(n)
 	require.NoError(t, err)
 	for i, host := range c.lab.Hosts {
@@ -67,21 +64,46 @@ func build(t *testing.T, n, disks int, first func(*cluster, *node) error) *clust
 		c.nodes = append(c.nodes, node)
 		require.NoError(t, first(c, node))
 	}
-	status, err := c.nodes[0].status(t.Context())
+	groups, err := c.clusterGroups(t.Context())
 	require.NoError(t, err)
-	c.groups = ops.Groups{Runs: len(status.Groups) - 1}
+	c.groups = ops.Groups{Runs: len(groups) - 1}
 	c.flow, err = c.anyClient().EnsureFlow(t.Context(), "chaos")
 	require.NoError(t, err)
 	return c
 }
 
-func skipUntilNodesJoin(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+// newCluster starts n nodes, the last of them on disks that can be filled, and waits
+// until they hold all groups together.
+func newCluster(t *testing.T, n, disks int) *cluster {
+	t.Helper()
+	c := build(t, n, disks, (*cluster).join)
+	require.NoError(t, c.form(t.Context()))
+	return c
+}
+
+// replicas is how many a group has, if there are as many nodes.
+const replicas = 3
+
+// form waits until the cluster is well and every group has its replicas.
+func (c *cluster) form(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	said, _ := exec.CommandContext(ctx, *program, "join", "127.0.0.1:1", "--token", "none").CombinedOutput()
-	if strings.Contains(string(said), "not built yet") { // to be removed once it is
-		t.Skip("prefectd join is not built yet")
+	for {
+		groups, err := c.clusterGroups(ctx)
+		if err == nil && !slices.ContainsFunc(groups, func(g ops.ClusterGroup) bool {
+			return !g.Healthy || len(g.Voters) < min(replicas, len(c.nodes))
+		}) {
+			return nil
+		}
+		if wait(ctx, 50*time.Millisecond) != nil {
+			return fmt.Errorf("the nodes do not become a cluster: %w, %+v", err, groups)
+		}
 	}
+}
+
+// clusterGroups asks the first node what the cluster knows of its groups.
+func (c *cluster) clusterGroups(ctx context.Context) (groups []ops.ClusterGroup, err error) {
+	return groups, c.nodes[0].ask(ctx, statusTime, "/cluster/groups", &groups)
 }
 
 // join starts a node for the first time: the first as a server, the others as
@@ -91,12 +113,27 @@ func (c *cluster) join(n *node) error {
 	if n == first {
 		return c.serve(n)
 	}
-	token, err := exec.CommandContext(c.t.Context(), *program, "token", "--data-dir", first.folder).Output()
+	token, err := c.token(first)
 	if err != nil {
-		return fmt.Errorf("prefectd token: %w", err)
+		return err
 	}
 	member := net.JoinHostPort(first.host.Address, strconv.Itoa(clusterPort))
-	return c.launch(n, "join", member, "--token", strings.TrimSpace(string(token)))
+	return c.launch(n, "join", member, "--token", token)
+}
+
+// token asks for the join token, which is there some time after the first node is.
+func (c *cluster) token(n *node) (string, error) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), startTime)
+	defer cancel()
+	for {
+		said, err := exec.CommandContext(ctx, *program, "token", "--data-dir", n.folder).CombinedOutput()
+		if err == nil {
+			return strings.TrimSpace(string(said)), nil
+		}
+		if wait(ctx, 20*time.Millisecond) != nil {
+			return "", fmt.Errorf("prefectd token: %w: %s", err, said)
+		}
+	}
 }
 
 // serve starts a node for the first time, as a server of its own.

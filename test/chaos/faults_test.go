@@ -30,17 +30,18 @@ type kind struct {
 	choose func(c *cluster, random *rand.Rand) *fault // nil if there is none
 }
 
-// Two faults of one class are not laid over each other.
+// Two faults of one class are not laid over each other, and nothing over everything.
 const (
-	processes = "processes"
-	networks  = "network"
-	lines     = "lines"
+	everything = "everything"
+	processes  = "processes"
+	networks   = "network"
+	lines      = "lines"
 )
 
 // kinds are all kinds of faults.
 var kinds = []kind{
 	{1, processes, between(100*time.Millisecond, 3*time.Second), killLeader},
-	{1, processes, between(100*time.Millisecond, 3*time.Second), killAll},
+	{1, everything, between(100*time.Millisecond, 3*time.Second), killAll},
 	{1, processes, between(100*time.Millisecond, 3*time.Second), stopLeader},
 	{1, processes, between(time.Second, 6*time.Second), pauseLeader},
 	{2, processes, between(100*time.Millisecond, 5*time.Second), killFollower},

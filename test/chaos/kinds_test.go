@@ -47,10 +47,7 @@ func (c *cluster) conditionWhen(t *testing.T, ok func(string) bool) string {
 // and whether there is room on their disks.
 func (c *cluster) condition(t *testing.T) (text string) {
 	for _, n := range c.nodes {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_, err := n.status(ctx)
-		cancel()
-		text += fmt.Sprintf("%s answers: %v\n", n.host.Name, err == nil)
+		text += fmt.Sprintf("%s answers: %v\n", n.host.Name, n.answers(t.Context()))
 		for _, what := range [][]string{{"neigh", "show", "nud", "permanent"}, {"route", "show"}} {
 			said, err := exec.Command("ip", append([]string{"-n", n.host.Name}, what...)...).CombinedOutput()
 			require.NoError(t, err)

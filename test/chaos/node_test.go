@@ -37,8 +37,8 @@ type node struct {
 	mu      sync.Mutex
 	process *proc.Process
 	ended   bool
-	full    bool // its disk was full, so it may have ended by itself
-	died    bool // it ended by itself without that excuse
+	full    bool  // its disk was full, so it may have ended by itself
+	died    error // it ended by itself without that excuse
 }
 
 func newNode(host *lab.Host, folder string) (*node, error) {
@@ -68,7 +68,10 @@ func (n *node) notice() {
 	}
 	select {
 	case <-n.process.Done():
-		n.ended, n.died = true, n.died || !n.full
+		n.ended = true
+		if !n.full {
+			n.died = fmt.Errorf("%s ended by itself: %s; it said:\n%s", n.host.Name, n.process.Outcome(), n.tail())
+		}
 	default:
 	}
 }
@@ -100,7 +103,7 @@ func (n *node) ready(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, proc.ErrEnded) || ctx.Err() != nil || n.hasDied() {
+		if !errors.Is(err, proc.ErrEnded) || ctx.Err() != nil || n.defect() != nil {
 			return fmt.Errorf("%w; it said:\n%s", err, n.tail())
 		}
 	}
@@ -155,36 +158,13 @@ func (n *node) setFull(full bool) {
 	n.full = full
 }
 
-// hasDied reports whether the process has ever ended by itself without an excuse.
-func (n *node) hasDied() bool {
+// defect is what no fault excuses: that the process ended by itself, or panicked.
+func (n *node) defect() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.notice()
-	return n.died
-}
-
-// status asks the node about itself.
-func (n *node) status(ctx context.Context) (s ops.Status, err error) {
-	c, err := client.New(n.api())
-	if err != nil {
-		return s, err
+	if n.notice(); n.died != nil {
+		return n.died
 	}
-	defer c.Close()
-	c.GiveUpAfter(time.Second)
-	return s, c.Call(ctx, "GET", "/cluster/status", nil, &s)
-}
-
-// tail is the end of what the node has said.
-func (n *node) tail() string {
-	said, err := os.ReadFile(n.log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(said[max(0, len(said)-3000):])
-}
-
-// panicked reports what the node says of defects of its own.
-func (n *node) panicked() error {
 	said, err := os.ReadFile(n.log)
 	if err != nil {
 		return err
@@ -195,4 +175,37 @@ func (n *node) panicked() error {
 		}
 	}
 	return nil
+}
+
+// statusTime is how long a node may take to tell its status: it asks the others,
+// who may not answer.
+const statusTime = 5 * time.Second
+
+// status asks the node about itself.
+func (n *node) status(ctx context.Context) (s ops.Status, err error) {
+	return s, n.ask(ctx, statusTime, "/cluster/status", &s)
+}
+
+// answers reports whether the process answers soon.
+func (n *node) answers(ctx context.Context) bool {
+	return n.ask(ctx, time.Second, "/health", nil) == nil
+}
+
+func (n *node) ask(ctx context.Context, patience time.Duration, path string, answer any) error {
+	c, err := client.New(n.api())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.GiveUpAfter(patience)
+	return c.Call(ctx, "GET", path, nil, answer)
+}
+
+// tail is the end of what the node has said.
+func (n *node) tail() string {
+	said, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(said[max(0, len(said)-3000):])
 }

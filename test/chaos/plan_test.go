@@ -41,7 +41,7 @@ func newPlan(c *cluster, kinds []kind, random *rand.Rand, length time.Duration) 
 			continue
 		}
 		s.at = at + draw(random, 300*time.Millisecond, 2*time.Second)
-		if last := len(p) - 1; last >= 0 && random.Float64() < overlap && p[last].class != s.class && p[last].end() == at {
+		if last := len(p) - 1; last >= 0 && random.Float64() < overlap && p[last].end() == at && mayOverlap(p[last].class, s.class) {
 			s.at = p[last].at + draw(random, 0, p[last].lasts)
 		}
 		if s.end() > length {
@@ -51,6 +51,8 @@ func newPlan(c *cluster, kinds []kind, random *rand.Rand, length time.Duration) 
 		at = max(at, s.end())
 	}
 }
+
+func mayOverlap(a, b string) bool { return a != b && a != everything && b != everything }
 
 func draw(random *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(random.Int64N(int64(most-least))).Truncate(time.Millisecond)

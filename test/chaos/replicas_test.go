@@ -34,54 +34,56 @@ const attempts = 5
 func (c *cluster) requireEqualReplicas() {
 	var err error
 	for range attempts {
-		require.NoError(c.t, c.settle(c.t.Context()))
+		var holders map[int][]*node
+		holders, err = c.settle(c.t.Context())
+		require.NoError(c.t, err)
 		require.NoError(c.t, c.each((*node).stop))
-		if err = c.compareReplicas(); !errors.Is(err, errBehind) {
+		if err = c.compareReplicas(holders); !errors.Is(err, errBehind) {
 			break
 		}
-		require.NoError(c.t, c.each((*node).start))
 		_, calm := c.calm(c.t.Context())
 		require.NoError(c.t, calm)
 	}
 	require.NoError(c.t, err)
 }
 
-// settle waits until all replicas of every group have applied the same.
-func (c *cluster) settle(ctx context.Context) error {
+// settle waits until all replicas of every group have applied the same, and answers
+// who holds them.
+func (c *cluster) settle(ctx context.Context) (holders map[int][]*node, err error) {
 	ctx, cancel := context.WithTimeout(ctx, calmTime)
 	defer cancel()
 	for {
-		at, same := map[int]uint64{}, true
+		same, at := true, map[int]uint64{}
+		holders = map[int][]*node{}
 		for _, n := range c.nodes {
 			status, err := n.status(ctx)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			for _, g := range status.Groups {
-				if before, known := at[g.Group]; known && before != g.Applied {
-					same = false
-				}
-				at[g.Group] = g.Applied
+				same = same && (holders[g.Group] == nil || at[g.Group] == g.Applied)
+				at[g.Group], holders[g.Group] = g.Applied, append(holders[g.Group], n)
 			}
 		}
 		if same {
-			return nil
+			return holders, nil
 		}
 		if err := wait(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("the replicas have not applied the same: %w", err)
+			return nil, fmt.Errorf("the replicas have not applied the same: %w", err)
 		}
 	}
 }
 
-func (c *cluster) compareReplicas() error {
+func (c *cluster) compareReplicas(holders map[int][]*node) error {
 	for _, group := range c.groups.All() {
 		file := func(n *node) string { return filepath.Join(n.folder, "groups", strconv.Itoa(group), "state.db") }
-		for _, n := range c.nodes {
+		first := holders[group][0]
+		for _, n := range holders[group] {
 			if err := store.Verify(file(n)); err != nil {
 				return err
 			}
-			if err := compareFiles(file(c.nodes[0]), file(n)); err != nil {
-				return fmt.Errorf("group %d, %s and %s: %w", group, c.nodes[0].host.Name, n.host.Name, err)
+			if err := compareFiles(file(first), file(n)); err != nil {
+				return fmt.Errorf("group %d, %s and %s: %w", group, first.host.Name, n.host.Name, err)
 			}
 		}
 	}
