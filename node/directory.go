@@ -22,8 +22,23 @@ type directory struct {
 	folder *folder
 
 	mu      sync.Mutex
-	members []store.Member
+	members []place
 	peers   []cluster.Peer
+}
+
+// place is where a node was the last time.
+type place struct {
+	Name    string `json:"name"`
+	Cluster string `json:"cluster"`
+	Gossip  string `json:"gossip"`
+}
+
+func places(members []*store.Member) []place {
+	list := []place{}
+	for _, m := range members {
+		list = append(list, place{m.Name, m.Cluster, m.Gossip})
+	}
+	return list
 }
 
 var _ cluster.Directory = (*directory)(nil)
@@ -71,21 +86,14 @@ func (d *directory) heard(peers []cluster.Peer) {
 
 // learn takes in what the coordination group says, and keeps it for the next start.
 func (d *directory) learn(members []*store.Member) error {
-	list := make([]store.Member, len(members))
-	for i, m := range members {
-		list[i] = store.Member{Name: m.Name, Cluster: m.Cluster, Gossip: m.Gossip}
-	}
+	list := places(members)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if slices.EqualFunc(list, d.members, sameAddresses) {
+	if slices.Equal(list, d.members) {
 		return nil
 	}
 	d.members = list
 	return d.folder.save(membersFile, list)
-}
-
-func sameAddresses(a, b store.Member) bool {
-	return a.Name == b.Name && a.Cluster == b.Cluster && a.Gossip == b.Gossip
 }
 
 // seeds are the addresses at which other nodes gossip.

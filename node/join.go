@@ -35,7 +35,7 @@ type admission struct {
 	Certificate []byte // PEM, as the next
 	Authority   []byte
 	GossipKey   []byte
-	Members     []store.Member
+	Members     []*store.Member
 }
 
 // joinTime is how long a node asks to be admitted: it may have to wait until the one
@@ -128,9 +128,7 @@ func (n *Node) admit(ctx context.Context, body []byte) ([]byte, error) {
 	answer := admission{
 		ClusterID: layout.Charter.ClusterID, RunGroups: layout.Charter.RunGroups,
 		Certificate: certificate, Authority: authority.Certificate(), GossipKey: layout.Charter.GossipKey,
-	}
-	for _, m := range layout.Members {
-		answer.Members = append(answer.Members, *m)
+		Members: layout.Members,
 	}
 	return prefect.Marshal(&answer)
 }
