@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"prefectd/cluster"
+	"prefectd/ops"
 	"prefectd/prefect"
 	"prefectd/store"
 )
@@ -31,12 +33,19 @@ type place struct {
 	Name    string `json:"name"`
 	Cluster string `json:"cluster"`
 	Gossip  string `json:"gossip"`
+	// Issued is when its certificate was, in microseconds since 1970. Removed says
+	// that it, and every one before, is not a member any more.
+	Issued  int64 `json:"issued"`
+	Removed bool  `json:"removed,omitempty"`
 }
 
-func places(members []*store.Member) []place {
+func places(members []*store.Member, removals []*store.Removal) []place {
 	list := []place{}
 	for _, m := range members {
-		list = append(list, place{m.Name, m.Cluster, m.Gossip})
+		list = append(list, place{Name: m.Name, Cluster: m.Cluster, Gossip: m.Gossip, Issued: int64(m.Issued)})
+	}
+	for _, r := range removals {
+		list = append(list, place{Name: r.Name, Issued: int64(r.Issued), Removed: true})
 	}
 	return list
 }
@@ -70,11 +79,25 @@ func (d *directory) Address(node string) (string, error) {
 		}
 	}
 	for i := range d.members {
-		if d.members[i].Name == node {
+		if d.members[i].Name == node && !d.members[i].Removed {
 			return d.members[i].Cluster, nil
 		}
 	}
 	return "", fmt.Errorf("node %s is not known here", node)
+}
+
+// Superseded reports whether a node was removed, or another has taken its name: one
+// whose certificate is older. One that is not known here may be new.
+func (d *directory) Superseded(node string, issued time.Time) bool {
+	at := int64(prefect.TimeOf(issued))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.members {
+		if m := &d.members[i]; m.Name == node && (at < m.Issued || m.Removed && at == m.Issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // heard takes in what the nodes gossip.
@@ -85,8 +108,8 @@ func (d *directory) heard(peers []cluster.Peer) {
 }
 
 // learn takes in what the coordination group says, and keeps it for the next start.
-func (d *directory) learn(members []*store.Member) error {
-	list := places(members)
+func (d *directory) learn(l *ops.Layout) error {
+	list := places(l.Members, l.Removals)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if slices.Equal(list, d.members) {
@@ -101,7 +124,7 @@ func (d *directory) seeds() (list []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.members {
-		if m := &d.members[i]; m.Name != d.folder.Name && m.Gossip != "" {
+		if m := &d.members[i]; m.Name != d.folder.Name && m.Gossip != "" && !m.Removed {
 			list = append(list, m.Gossip)
 		}
 	}

@@ -132,7 +132,7 @@ func (f *folder) create(path string, fresh func() (*newcomer, error)) error {
 	if err := f.saveTrust(node.trust); err != nil {
 		return err
 	}
-	if err := f.save(membersFile, places(node.members)); err != nil {
+	if err := f.save(membersFile, places(node.members, nil)); err != nil {
 		return err
 	}
 	return f.save(nodeFile, f.identity) // last: with it the folder is complete

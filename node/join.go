@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
 	"errors"
@@ -58,7 +57,7 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	}
 	body, err := prefect.Marshal(&application{
 		Member: store.Member{
-			Name: self.Name, Cluster: self.Cluster, Gossip: gossip, API: self.API, Version: self.Version, Level: self.Level, Key: keyHash(public),
+			Name: self.Name, Cluster: self.Cluster, Gossip: gossip, API: self.API, Version: self.Version, Level: self.Level,
 		},
 		Secret: token.Secret[:], Key: public,
 	})
@@ -81,11 +80,6 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	}
 	id := identity{Name: self.Name, ClusterID: a.ClusterID, RunGroups: a.RunGroups, Joined: true}
 	return &newcomer{identity: id, trust: t, members: a.Members}, nil
-}
-
-func keyHash(public []byte) []byte {
-	hash := sha256.Sum256(public)
-	return hash[:]
 }
 
 // admit takes a node in that applies with the right secret.
@@ -113,15 +107,20 @@ func (n *Node) admit(ctx context.Context, body []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if layout, err = ops.Do[*ops.Layout](ctx, n, ops.Coordination, &ops.AdmitMember{Member: a.Member}); err != nil {
-		return nil, err
-	}
 	authority, err := cluster.ParseAuthority(layout.Charter.Authority)
 	if err != nil {
 		return nil, err
 	}
 	certificate, err := authority.Issue(a.Member.Name, public)
 	if err != nil {
+		return nil, err
+	}
+	issued, err := cluster.IssuedAt(certificate)
+	if err != nil {
+		return nil, err
+	}
+	a.Member.Issued = prefect.TimeOf(issued)
+	if layout, err = ops.Do[*ops.Layout](ctx, n, ops.Coordination, &ops.AdmitMember{Member: a.Member}); err != nil {
 		return nil, err
 	}
 	n.log.Info("node is admitted", "node", a.Member.Name, "address", a.Member.Cluster)

@@ -88,6 +88,7 @@ type Node struct {
 	directory     *directory
 	peer          cluster.Peer // this node, for the others
 	gossipAddress string
+	issued        time.Time // its certificate
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
 	tails         tails
@@ -144,6 +145,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
