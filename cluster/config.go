@@ -35,6 +35,9 @@ type Config struct {
 	// 0 means one second.
 	Heartbeat time.Duration
 
+	// MaxLevel is the newest formats that the group knows; 0 means Level.
+	MaxLevel int
+
 	// State are options of the state file.
 	State store.Options
 	// LogEntries and LogBytes bound the log that is kept behind the state file,
@@ -79,6 +82,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = time.Second
+	}
+	if c.MaxLevel == 0 {
+		c.MaxLevel = Level
 	}
 	if c.LogEntries == 0 {
 		c.LogEntries = 64 << 10

@@ -88,7 +88,7 @@ func (g *Group) open() (err error) {
 	if g.log, err = openLog(filepath.Join(g.config.Dir, "log.db"), g.config.LogEntries, g.config.LogBytes, g.fail); err != nil {
 		return err
 	}
-	if g.fsm, err = fsm.New(g.db, g.config.Observe, g.fail); err != nil {
+	if g.fsm, err = fsm.New(g.db, g.config.MaxLevel, g.config.Observe, g.fail); err != nil {
 		return err
 	}
 	return g.startRaft()

@@ -308,3 +308,18 @@ func TestAMemberThatWasAwayCatchesUp(t *testing.T) {
 	ms.connect(away)
 	ms.agree(1, 40)
 }
+
+// Once the others write what it cannot read, a member stops rather than to guess.
+func TestAMemberThatDoesNotKnowTheLevelStops(t *testing.T) {
+	ms := newMembers(t, 2)
+	leader := ms.leader()
+	old := ms.add(func(c *Config) { c.MaxLevel = 1 })
+	submit(t, leader.Group, add{number: 1})
+	ms.agree(1, 1)
+	leader.SetLevel(2)
+	require.Equal(t, 2, submit(t, leader.Group, add{number: 1}))
+	require.ErrorContains(t, <-old.Failed(), "log entry has version 2, this program knows 1: start the version that wrote it")
+	require.Equal(t, 1, stale(t, old.Group, 1))
+	ms.all = ms.all[:2]
+	ms.agree(1, 2)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -19,12 +20,18 @@ type Entry struct {
 	Changes []store.Change
 }
 
-// An encoded entry is a version byte, a flags byte, and a body: the base and the
-// number of changes, then per change its table, key and value. A value is
-// preceded by its length plus one; 0 is a deletion.
+// An encoded entry is a version byte, a flags byte, from version 2 on a CRC-32C of
+// these two and the body, big endian, and the body: the base and the number of
+// changes, then per change its table, key and value. A value is preceded by its
+// length plus one; 0 is a deletion.
+//
+// Every version is read for ever. A version is written from the feature level of the
+// same number on, when every member knows it.
 const (
-	entryVersion   = 1
+	entryPlain     = 1
+	entryChecked   = 2
 	flagCompressed = 1 // the body is a zstd frame
+	headLen        = 2 // version and flags
 	// compressFrom is the size from which a body is worth compressing: below, an
 	// entry fills few pages of the log either way.
 	compressFrom = 16 << 10
@@ -34,7 +41,17 @@ const (
 	minChange = 3
 )
 
-var errEntry = errors.New("log entry is damaged")
+var errEntry = errors.New("log entry is damaged: restore the data folder from a backup")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checkOf is the checksum of an entry's head and body.
+func checkOf(head, body []byte) uint32 {
+	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, body)
+}
+
+// versionAt is the version in which entries are written at a feature level.
+func versionAt(level int) byte { return byte(max(entryPlain, min(level, entryChecked))) }
 
 // coders are shared by all groups, and made when first needed: a small server
 // may never write an entry that is compressed.
@@ -56,13 +73,37 @@ var theCoders = sync.OnceValue(func() coders {
 	return coders{enc, dec}
 })
 
-// Encode is the log form of the entry.
-func (e *Entry) Encode() []byte {
-	size := 2 + 2*binary.MaxVarintLen64
+// Encode is the entry in the form that every version of the program reads.
+func (e *Entry) Encode() []byte { return e.encode(entryPlain) }
+
+func (e *Entry) encode(version byte) []byte {
+	head := make([]byte, bodyAt(version))
+	head[0] = version
+	data := e.appendBody(head)
+	if len(data) >= compressFrom {
+		head[1] = flagCompressed
+		data = theCoders().encoder.EncodeAll(data[len(head):], head)
+	}
+	if version == entryChecked {
+		binary.BigEndian.PutUint32(data[headLen:], checkOf(data[:headLen], data[len(head):]))
+	}
+	return data
+}
+
+// bodyAt is where the body of an entry of a version begins.
+func bodyAt(version byte) int {
+	if version == entryChecked {
+		return headLen + crc32.Size
+	}
+	return headLen
+}
+
+func (e *Entry) appendBody(head []byte) []byte {
+	size := len(head) + 2*binary.MaxVarintLen64
 	for i := range e.Changes {
 		size += 1 + 2*binary.MaxVarintLen32 + len(e.Changes[i].Key) + len(e.Changes[i].Value)
 	}
-	b := append(make([]byte, 0, size), entryVersion, 0)
+	b := append(make([]byte, 0, size), head...)
 	b = binary.AppendUvarint(b, e.Base)
 	b = binary.AppendUvarint(b, uint64(len(e.Changes)))
 	for _, c := range e.Changes {
@@ -76,22 +117,29 @@ func (e *Entry) Encode() []byte {
 		b = binary.AppendUvarint(b, uint64(len(c.Value))+1)
 		b = append(b, c.Value...)
 	}
-	if len(b) < compressFrom {
-		return b
-	}
-	return theCoders().encoder.EncodeAll(b[2:], []byte{entryVersion, flagCompressed})
+	return b
 }
 
 // Decode reads an entry. Keys and values alias data where it is not compressed.
-func Decode(data []byte) (*Entry, error) {
-	if len(data) < 2 {
+func Decode(data []byte) (*Entry, error) { return decode(data, entryChecked) }
+
+// decode reads an entry of a version up to the newest that is known.
+func decode(data []byte, newest byte) (*Entry, error) {
+	if len(data) < headLen {
 		return nil, errEntry
 	}
-	if data[0] != entryVersion {
-		return nil, fmt.Errorf("log entry has version %d, this program knows %d: start the version that wrote it", data[0], entryVersion)
+	version, flags := data[0], data[1]
+	if version < entryPlain || version > newest {
+		return nil, fmt.Errorf("log entry has version %d, this program knows %d: start the version that wrote it", version, newest)
 	}
-	body := data[2:]
-	switch data[1] {
+	if len(data) < bodyAt(version) {
+		return nil, errEntry
+	}
+	body := data[bodyAt(version):]
+	if version == entryChecked && binary.BigEndian.Uint32(data[headLen:]) != checkOf(data[:headLen], body) {
+		return nil, errEntry
+	}
+	switch flags {
 	case 0:
 	case flagCompressed:
 		var err error
@@ -99,7 +147,7 @@ func Decode(data []byte) (*Entry, error) {
 			return nil, fmt.Errorf("%w: %w", errEntry, err)
 		}
 	default:
-		return nil, fmt.Errorf("log entry has flags %#x, which this program does not know: start the version that wrote it", data[1])
+		return nil, fmt.Errorf("log entry has flags %#x, which this program does not know: start the version that wrote it", flags)
 	}
 	r := reader{data: body}
 	e := &Entry{Base: r.uvarint()}

@@ -15,9 +15,11 @@ import (
 // FSM applies the entries of one group to its state file.
 type FSM struct {
 	db      *store.DB
+	newest  int // feature level that this state machine knows
 	observe func([]store.Change)
 	fatal   func(error)
 
+	level    atomic.Int64 // at which entries are written
 	proposal atomic.Pointer[Proposal]
 
 	mu      sync.Mutex    // one change of the state file at a time
@@ -36,14 +38,15 @@ var _ raft.BatchingFSM = (*FSM)(nil)
 // the one it met: nothing of it was applied, and it is to be evaluated again.
 type Refused struct{}
 
-// New puts a state machine over a state file.
+// New puts a state machine over a state file. It knows the formats of feature levels
+// up to newest, and writes those of level 1 until SetLevel.
 //
 // It calls observe, in order, with the rows of every entry that it took, once
 // every new view shows them, and with nil when it took another file's state. observe
 // runs between two entries, so it must return soon, and copy what it keeps. It
 // calls fatal once, if an entry cannot be applied; no other one is then.
-func New(db *store.DB, observe func([]store.Change), fatal func(error)) (*FSM, error) {
-	f := &FSM{db: db, observe: observe, fatal: fatal, stopped: make(chan struct{})}
+func New(db *store.DB, newest int, observe func([]store.Change), fatal func(error)) (*FSM, error) {
+	f := &FSM{db: db, newest: newest, observe: observe, fatal: fatal, stopped: make(chan struct{})}
 	return f, f.load()
 }
 
@@ -135,10 +138,14 @@ type Proposal struct {
 	data  []byte
 }
 
+// SetLevel says which feature level all members know: entries are written in its form
+// from now on.
+func (f *FSM) SetLevel(level int) { f.level.Store(int64(min(level, f.newest))) }
+
 // Propose encodes an entry and keeps it with its batch, until the next one, so
 // that applying it here needn't work out again what the batch has.
 func (f *FSM) Propose(p *Proposal) []byte {
-	p.data = p.Entry.Encode()
+	p.data = p.Entry.encode(versionAt(int(f.level.Load())))
 	f.proposal.Store(p)
 	return p.data
 }
@@ -167,7 +174,7 @@ func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
 		if log.Index <= b.state.Index {
 			continue // the state file has it from before a restart
 		}
-		refused, err := b.add(log, f.proposed(log))
+		refused, err := b.add(log, f.proposed(log), versionAt(f.newest))
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", log.Index, err)
 		}
@@ -191,14 +198,14 @@ func (f *FSM) applyBatch(logs []*raft.Log, answers []any) error {
 	return nil
 }
 
-// add takes the next entry into the batch.
-func (b *batch) add(log *raft.Log, p *Proposal) (refused bool, err error) {
+// add takes the next entry, of a version up to the newest, into the batch.
+func (b *batch) add(log *raft.Log, p *Proposal, newest byte) (refused bool, err error) {
 	switch log.Type {
 	case raft.LogConfiguration:
 		b.configuration = configurationMark(log)
 	case raft.LogCommand:
 		if p == nil {
-			e, err := Decode(log.Data)
+			e, err := decode(log.Data, newest)
 			if err != nil {
 				return false, err
 			}

@@ -45,7 +45,7 @@ func openMachine(t require.TestingT, path string) *machine {
 	db, err := store.Open(path, schema, store.Options{NoSync: true})
 	require.NoError(t, err)
 	m := &machine{db: db}
-	m.FSM, err = New(db,
+	m.FSM, err = New(db, 2,
 		func(c []store.Change) { m.observed = append(m.observed, c) },
 		func(err error) { m.fatal = append(m.fatal, err) })
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestMembershipIsStoredWithItsEntry(t *testing.T) {
 func TestAnEntryThatCannotBeAppliedStopsTheGroup(t *testing.T) {
 	for name, bad := range map[string][]byte{
 		"damaged":       {1, 0},
-		"newer version": {2, 0, 0, 0},
+		"newer version": {3, 0, 0, 0},
 		"unknown table": (&Entry{Base: 2, Changes: []store.Change{{Table: 99, Key: []byte("k")}}}).Encode(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +177,38 @@ func TestAnEntryThatCannotBeAppliedStopsTheGroup(t *testing.T) {
 			require.Error(t, m.Advance(9, 9), "the log must not be cut")
 		})
 	}
+}
+
+// Entries are written in the form of the group's level, and never in one that this
+// state machine does not know itself.
+func TestEntriesAreWrittenAtTheLevelOfTheGroup(t *testing.T) {
+	m := newMachine(t)
+	version := func() byte { return m.Propose(&Proposal{})[0] }
+	require.Equal(t, byte(1), version())
+	for level, want := range map[int]byte{1: 1, 2: 2, 9: 2} {
+		m.SetLevel(level)
+		require.Equal(t, want, version(), "level %d", level)
+	}
+	old, err := New(m.db, 1, nil, nil)
+	require.NoError(t, err)
+	old.SetLevel(2)
+	require.Equal(t, byte(1), old.Propose(&Proposal{})[0])
+}
+
+func TestAnOlderStateMachineRefusesNewerEntries(t *testing.T) {
+	m := newMachine(t)
+	logs := []*raft.Log{entry(2, 0, m.set(t, 1, 10)), entry(3, 2, m.set(t, 1, 20))}
+	logs[1].Data = (&Entry{Base: 2, Changes: m.set(t, 1, 20)}).encode(entryChecked)
+	require.Equal(t, []any{nil, nil}, m.ApplyBatch(logs))
+	require.Equal(t, uint64(20), m.count(t, 1))
+
+	old := newMachine(t)
+	old.newest = 1
+	require.Nil(t, old.Apply(logs[0]))
+	require.Error(t, old.Apply(logs[1]).(error))
+	require.Len(t, old.fatal, 1)
+	require.EqualError(t, old.fatal[0], "entry 3: log entry has version 2, this program knows 1: start the version that wrote it")
+	require.Equal(t, uint64(10), old.count(t, 1))
 }
 
 func TestAFileThatFailsStopsTheGroup(t *testing.T) {

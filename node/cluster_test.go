@@ -396,3 +396,39 @@ func TestAMinorityOnlyShowsWhatItHas(t *testing.T) {
 	require.False(t, status.Healthy)
 	require.NotEmpty(t, status.Problems)
 }
+
+// The newest formats are written when every member knows them, and a member that does
+// not is of no use any more.
+func TestTheLevelIsRaisedWhenAllKnowIt(t *testing.T) {
+	old := func(c *Config) { c.MaxLevel = 1 }
+	c := newNodes(t, 3, old)
+	write := func() {
+		n1 := c.nodes["n1"]
+		_, err := n1.Do(t.Context(), 1, something(n1))
+		require.NoError(t, err)
+	}
+	write()
+	level := func(n *Node) int { return n.Status(t.Context()).Level }
+	alone := func(c *Config) { c.Join = nil }
+	again := func(name string, change ...func(*Config)) *Node {
+		c.stop(name)
+		return c.start(name, append(change, alone)...)
+	}
+	for _, name := range []string{"n1", "n3", "n2"} {
+		require.Equal(t, 1, level(c.any()))
+		again(name)
+		c.settled()
+	}
+	eventually(t, func() bool { return level(c.any()) == 2 })
+	n2 := again("n2", old)
+	eventually(t, func() bool {
+		select {
+		case err := <-n2.Failed():
+			require.ErrorContains(t, err, "log entry has version 2, this program knows 1")
+			return true
+		default:
+			write()
+			return false
+		}
+	})
+}

@@ -82,6 +82,7 @@ func (n *Node) keepUp(ctx context.Context, updated *bool) error {
 		}
 		*updated = true
 	}
+	n.replicas.each(func(_ int, g *cluster.Group) { g.SetLevel(layout.Charter.Level) })
 	for _, group := range n.layout.RunGroups() {
 		here := slices.Contains(layout.Holders(group), n.name)
 		switch g := n.replicas.get(group); {

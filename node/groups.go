@@ -96,6 +96,7 @@ func (n *Node) openGroup(number int, join bool) error {
 		Observe:   func(changes []store.Change) { n.observe(number, changes) },
 		Transport: n.net.Transport(number, n.name),
 		Join:      join,
+		MaxLevel:  n.level(),
 		Answers:   answers{},
 		Log:       n.log.With("group", number),
 	})
