@@ -43,7 +43,7 @@ func (g *Group) startRaft() (err error) {
 	if err := g.checkFiles(conf, transport); err != nil {
 		return err
 	}
-	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, newSnapshots(g.config.Dir, g.db, g.fsm), transport)
+	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, g.snapshots, transport)
 	if err != nil {
 		return fmt.Errorf("log file %s: %w", g.log.path, err)
 	}

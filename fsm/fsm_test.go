@@ -247,7 +247,7 @@ func TestRestoreTakesTheStreamedState(t *testing.T) {
 	from := newMachine(t)
 	from.Apply(entry(5, 0, from.set(t, 1, 10)))
 	var stream bytes.Buffer
-	state, err := Stream(from.db, &stream)
+	state, err := Stream(t.Context(), from.db, &stream)
 	require.NoError(t, err)
 	require.Equal(t, from.stored(t), state)
 	whole := stream.Bytes()
@@ -271,6 +271,38 @@ func TestRestoreTakesTheStreamedState(t *testing.T) {
 	require.Nil(t, to.observed[len(to.observed)-1], "observers are told that all is new")
 	require.Nil(t, to.Apply(entry(6, 5, to.set(t, 1, 11))))
 	require.Equal(t, uint64(11), to.count(t, 1))
+}
+
+func TestInstallMakesAStateFileForOtherMembers(t *testing.T) {
+	from := newMachine(t)
+	old := raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}, {ID: "b", Address: "b"}}}
+	from.ApplyBatch([]*raft.Log{
+		{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(old)},
+		entry(5, 0, from.set(t, 1, 10)),
+	})
+	var stream bytes.Buffer
+	_, err := Stream(t.Context(), from.db, &stream)
+	require.NoError(t, err)
+	one := raft.Configuration{Servers: []raft.Server{{ID: "c", Address: "c"}}}
+	want := State{Index: 5, Term: 1, Base: 5, Configuration: one, ConfigurationIndex: 5}
+
+	path := filepath.Join(t.TempDir(), "state.db")
+	state, err := Install(path, schema, bytes.NewReader(stream.Bytes()), one)
+	require.NoError(t, err)
+	require.Equal(t, want, state)
+	to := openMachine(t, path)
+	defer to.db.Close()
+	require.Equal(t, want, to.stored(t))
+	require.Equal(t, uint64(10), to.count(t, 1))
+	require.Nil(t, to.Apply(entry(6, 5, to.set(t, 1, 11))))
+
+	_, err = Install(filepath.Join(t.TempDir(), "state.db"), schema, bytes.NewReader(stream.Bytes()[:stream.Len()/2]), one)
+	require.Error(t, err)
+	stream.Reset()
+	_, err = Stream(t.Context(), newMachine(t).db, &stream)
+	require.NoError(t, err)
+	_, err = Install(filepath.Join(t.TempDir(), "state.db"), schema, &stream, one)
+	require.ErrorContains(t, err, "is empty")
 }
 
 var errClosed = errors.New("closed")
