@@ -42,6 +42,9 @@ func (g *Group) Backup(ctx context.Context, index uint64, w io.Writer) (err erro
 // keyTerm is the name under which Raft stores its term.
 var keyTerm = []byte("CurrentTerm")
 
+// StateFile is the state file of a group in a folder.
+func StateFile(dir string) string { return filepath.Join(dir, stateName) }
+
 // Restore makes the folder of a group that goes on from a state which Backup wrote.
 // Its only member is the node.
 func Restore(dir, node string, schema store.Schema, from io.Reader) error {

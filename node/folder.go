@@ -153,7 +153,12 @@ func writeFile(path string, content []byte) error {
 	if err := os.Rename(draft.Name(), path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir has a crash leave the names in a folder as they are.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
