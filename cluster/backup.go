@@ -64,3 +64,43 @@ func Restore(dir, node string, schema store.Schema, from io.Reader) error {
 	// was sent the state by a leader of that term.
 	return errors.Join(log.SetUint64(keyTerm, state.Term), log.Close())
 }
+
+// Salvage writes the state of a group's replica that nobody runs, for Restore to read,
+// with everything that is in its log: also what only a majority that is lost could have
+// called committed, because that cannot be told from what it did. The folder stays as
+// it is; a copy is made in scratch.
+func Salvage(ctx context.Context, dir, scratch string, schema store.Schema, w io.Writer) (err error) {
+	if _, err := os.Stat(StateFile(dir)); err != nil {
+		return fmt.Errorf("there is no group in %s: %w", dir, err)
+	}
+	if err := os.CopyFS(scratch, os.DirFS(dir)); err != nil {
+		return fmt.Errorf("copy group: %w", err)
+	}
+	db, err := store.Open(StateFile(scratch), schema, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	log, err := openLog(filepath.Join(scratch, logName), 0, 0, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	var broken error
+	f, err := fsm.New(db, Level, nil, func(err error) { broken = err })
+	if err != nil {
+		return err
+	}
+	first, last, _ := log.extent()
+	for index := max(first, f.Applied()+1); index <= last && ctx.Err() == nil; index++ {
+		var entry raft.Log
+		if err := log.GetLog(index, &entry); err != nil {
+			return fmt.Errorf("log file %s: entry %d: %w", log.path, index, err)
+		}
+		if f.Apply(&entry); broken != nil {
+			return broken
+		}
+	}
+	_, err = fsm.Stream(ctx, db, w)
+	return err
+}

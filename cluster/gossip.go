@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ type GossipConfig struct {
 type Gossip struct {
 	config  GossipConfig
 	list    *memberlist.Memberlist
-	changes chan struct{}
+	here    *presence
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
@@ -54,7 +55,7 @@ const (
 
 // StartGossip listens, and looks for the others from now on.
 func StartGossip(c GossipConfig) (*Gossip, error) {
-	g := &Gossip{config: c, changes: make(chan struct{}, 1)}
+	g := &Gossip{config: c, here: &presence{nodes: map[string]present{}, changes: make(chan struct{}, 1)}}
 	meta, err := json.Marshal(c.Self)
 	if err != nil {
 		return nil, fmt.Errorf("gossip: %w", err)
@@ -64,7 +65,7 @@ func StartGossip(c GossipConfig) (*Gossip, error) {
 	conf.BindAddr, conf.BindPort = bindAddress(c.Host), c.Port
 	conf.AdvertiseAddr, conf.AdvertisePort = c.Advertise, c.Port
 	conf.SecretKey = c.Key
-	conf.Delegate, conf.Events = delegate{meta}, events{g.changes}
+	conf.Delegate, conf.Events = delegate{meta}, g.here
 	conf.Logger = stdLogger(c.Log)
 	// A node that comes back at another address is itself, not another of its name.
 	conf.DeadNodeReclaimTime = time.Second
@@ -94,7 +95,7 @@ func (g *Gossip) tell(ctx context.Context) {
 	for {
 		g.config.Changed(g.Peers())
 		select {
-		case <-g.changes:
+		case <-g.here.changes:
 		case <-ctx.Done():
 			return
 		}
@@ -106,11 +107,7 @@ func (g *Gossip) rejoin(ctx context.Context) {
 	ticker := time.NewTicker(rejoinEvery)
 	defer ticker.Stop()
 	for {
-		here := map[string]bool{}
-		for _, m := range g.list.Members() {
-			here[m.Address()] = true
-		}
-		missing := slices.DeleteFunc(g.config.Seeds(), func(address string) bool { return here[address] })
+		missing := slices.DeleteFunc(g.config.Seeds(), g.here.at)
 		if len(missing) > 0 {
 			if _, err := g.list.Join(missing); err != nil && ctx.Err() == nil {
 				g.config.Log.Debug("gossip: nodes are missing", "addresses", strings.Join(missing, " "), "err", err)
@@ -124,16 +121,8 @@ func (g *Gossip) rejoin(ctx context.Context) {
 	}
 }
 
-// Peers are those who are there, this node among them.
-func (g *Gossip) Peers() (list []Peer) {
-	for _, m := range g.list.Members() {
-		p := Peer{}
-		if json.Unmarshal(m.Meta, &p) == nil && p.Name == m.Name {
-			list = append(list, p)
-		}
-	}
-	return list
-}
+// Peers are those who are there, this node among them, by name.
+func (g *Gossip) Peers() []Peer { return g.here.peers() }
 
 // Close takes leave of the others.
 func (g *Gossip) Close() error {
@@ -166,16 +155,57 @@ func (delegate) LocalState(bool) []byte { return nil }
 
 func (delegate) MergeRemoteState([]byte, bool) {}
 
-// events notes that something changed.
-type events struct{ changes chan struct{} }
+// presence is who is there. Memberlist's own list may change while it is read.
+type presence struct {
+	changes chan struct{}
 
-func (e events) note() {
+	mu    sync.Mutex
+	nodes map[string]present
+}
+
+type present struct {
+	peer    Peer
+	address string // where it gossips
+}
+
+func (p *presence) peers() (list []Peer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(p.nodes)) {
+		list = append(list, p.nodes[name].peer)
+	}
+	return list
+}
+
+// at reports whether somebody gossips at an address.
+func (p *presence) at(address string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.nodes {
+		if n.address == address {
+			return true
+		}
+	}
+	return false
+}
+
+// set notes that a node is there, or gone.
+func (p *presence) set(m *memberlist.Node, there bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := present{address: m.Address()}
+	if there && json.Unmarshal(m.Meta, &n.peer) == nil && n.peer.Name == m.Name {
+		p.nodes[m.Name] = n
+	} else {
+		delete(p.nodes, m.Name)
+	}
 	select {
-	case e.changes <- struct{}{}:
+	case p.changes <- struct{}{}:
 	default:
 	}
 }
 
-func (e events) NotifyJoin(*memberlist.Node)   { e.note() }
-func (e events) NotifyLeave(*memberlist.Node)  { e.note() }
-func (e events) NotifyUpdate(*memberlist.Node) { e.note() }
+// NotifyJoin, NotifyUpdate and NotifyLeave are how memberlist tells of a node.
+func (p *presence) NotifyJoin(m *memberlist.Node)   { p.set(m, true) }
+func (p *presence) NotifyUpdate(m *memberlist.Node) { p.set(m, true) }
+func (p *presence) NotifyLeave(m *memberlist.Node)  { p.set(m, false) }

@@ -1,14 +1,11 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"prefectd/store"
 )
 
 // changeTime is how long a change of a group's configuration may take.
@@ -57,13 +54,10 @@ func (g *Group) Alone() bool {
 	return len(servers) == 1 && servers[0].ID == raft.ServerID(g.config.Node)
 }
 
-// ViewAt runs fn on this node's state once it has every entry up to an index, which
-// the leader's ReadIndex gave.
-func (g *Group) ViewAt(ctx context.Context, index uint64, fn func(*store.Tx) error) error {
-	if err := g.fsm.WaitApplied(ctx, index); err != nil {
-		return err
-	}
-	return g.db.View(fn)
+// Others are the other members that hold the group.
+func (g *Group) Others() []string {
+	voters, learners := g.configuration()
+	return slices.DeleteFunc(append(voters, learners...), func(name string) bool { return name == g.config.Node })
 }
 
 // configuration lists the voters and the others of the group's newest configuration.

@@ -11,6 +11,10 @@ import (
 // many one transaction of the state machine takes.
 const appendEntries = 16
 
+// commitTime is how long it takes at the least until a leader that has nothing new tells
+// the others how much is committed: not soon, because they are told by a Mark.
+const commitTime = 250 * time.Millisecond
+
 // raftConfig is what Raft is told. It takes no snapshots by itself: trim does, by
 // the length of the log.
 func (g *Group) raftConfig() *raft.Config {
@@ -19,8 +23,10 @@ func (g *Group) raftConfig() *raft.Config {
 	conf.Logger = raftLogger(g.config.Log)
 	conf.NotifyCh = g.notify
 	conf.MaxAppendEntries = appendEntries
+	conf.CommitTimeout = commitTime
 	conf.HeartbeatTimeout, conf.ElectionTimeout = g.config.Heartbeat, g.config.Heartbeat
-	conf.LeaderLeaseTimeout = g.config.Heartbeat / 2
+	// Reads don't rely on the lease, so it need not be much shorter than the others' patience.
+	conf.LeaderLeaseTimeout = g.config.Heartbeat * 3 / 4
 	conf.SnapshotThreshold, conf.SnapshotInterval = 1<<62, 24*time.Hour
 	// The state file is the newest state: nothing is restored at the start.
 	conf.NoSnapshotRestoreOnStart = true

@@ -100,6 +100,8 @@ type writer struct {
 	over   chan struct{} // closed when nothing more is taken, and what was is answered
 	memory memory
 
+	transferring time.Time // since when Raft refuses entries because leadership is being transferred
+
 	usual int           // how many operations the last batch had
 	took  time.Duration // and how long it took
 }
@@ -258,6 +260,7 @@ func (w *writer) propose(b *batch) error {
 		future = g.raft.Apply(data, applyTimeout)
 		return future
 	})
+	w.watchTransfer(err)
 	if err != nil {
 		return outcome(err)
 	}
@@ -269,4 +272,21 @@ func (w *writer) propose(b *batch) error {
 	}
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
+}
+
+// transferLimit is how long a transfer of leadership may hold up writes. Raft ends one
+// after an election's time; a leader that was elected again in the middle of one may
+// refuse entries for ever (hashicorp/raft issue 696), so the group is given up.
+const transferLimit = 30 * time.Second
+
+// watchTransfer is told what Raft said to an entry.
+func (w *writer) watchTransfer(err error) {
+	switch {
+	case !errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		w.transferring = time.Time{}
+	case w.transferring.IsZero():
+		w.transferring = time.Now()
+	case time.Since(w.transferring) > transferLimit:
+		w.group.fail(fmt.Errorf("a transfer of leadership has not ended for %v: restart the node", transferLimit))
+	}
 }

@@ -25,7 +25,8 @@ type FSM struct {
 	mu      sync.Mutex    // one change of the state file at a time
 	state   State         // as views show it, without the configuration
 	applied atomic.Uint64 // state.Index, for those who only look
-	broken  error         // why nothing can be applied any more; set before stopped is closed
+	point   atomic.Pointer[point]
+	broken  error // why nothing can be applied any more; set before stopped is closed
 	stopped chan struct{}
 
 	waiting sync.Mutex
@@ -63,6 +64,7 @@ func (f *FSM) load() error {
 
 // publish tells how far the state is, those who wait for it first.
 func (f *FSM) publish() {
+	f.point.Store(&point{f.state.Index, f.state.Term})
 	f.applied.Store(f.state.Index)
 	f.waiting.Lock()
 	defer f.waiting.Unlock()
@@ -75,6 +77,15 @@ func (f *FSM) publish() {
 // Applied is the index of the last entry that was applied. Raft's own entries,
 // which change nothing, may lie behind it.
 func (f *FSM) Applied() uint64 { return f.applied.Load() }
+
+// point is how far the state is: an entry's index, and its term.
+type point struct{ index, term uint64 }
+
+// Point is the last entry that was applied: its index and term.
+func (f *FSM) Point() (index, term uint64) {
+	p := f.point.Load()
+	return p.index, p.term
+}
 
 // WaitApplied returns when the entry with an index is applied, or when
 // it never will.

@@ -24,6 +24,8 @@ type Backend interface {
 	Drain(ctx context.Context, node string, draining bool) error
 	// Remove ends a node's membership, also of one that holds something if forced.
 	Remove(ctx context.Context, node string, force bool) error
+	// ReplaceToken makes the join tokens that were given out useless.
+	ReplaceToken(ctx context.Context) error
 	// Transfer has a node lead a group.
 	Transfer(ctx context.Context, group int, node string) error
 }

@@ -22,6 +22,7 @@ type backend struct {
 	name     string // of this node
 	replicas *replicas
 	couriers []*courier // by number
+	heralds  []*herald  // by number
 	readers  []reader   // by number
 	net      *cluster.Network
 	hints    hints
@@ -98,6 +99,10 @@ func refusal(err error) error {
 	}
 }
 
+// lagTime is how long a read waits for the replica on this node before the leader is
+// asked instead: the replica may be catching up, or not be a member any more.
+const lagTime = 250 * time.Millisecond
+
 // Ask runs a query on a group. It shows every write that was answered before, by
 // whichever node, unless the context asks for less.
 func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, err error) {
@@ -116,11 +121,17 @@ func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, 
 				answer, err = b.askAt(ctx, node, group, q)
 				return err
 			}
-			index, err := b.readers[group].index(ctx, func(ctx context.Context) (uint64, error) { return b.readIndexAt(ctx, node, group) })
+			mark, err := b.readers[group].mark(ctx, func(ctx context.Context) (cluster.Mark, error) { return b.markAt(ctx, node, group) })
 			if err != nil {
 				return err
 			}
-			return g.ViewAt(ctx, index, read)
+			soon, cancel := context.WithTimeout(ctx, lagTime)
+			defer cancel()
+			err = g.ViewAt(soon, node, mark, read)
+			if soon.Err() != nil && ctx.Err() == nil && errors.Is(err, soon.Err()) {
+				answer, err = b.askAt(ctx, node, group, q)
+			}
+			return err
 		})
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -168,9 +169,9 @@ func TestMessagesGoOnAfterARestore(t *testing.T) {
 	n := start(t, t.TempDir())
 	part := func(group int) []byte {
 		var b bytes.Buffer
-		index, err := n.readIndex(t.Context(), group)
+		mark, err := n.mark(t.Context(), group)
 		require.NoError(t, err)
-		require.NoError(t, n.replicas.get(group).Backup(t.Context(), index, &b))
+		require.NoError(t, n.replicas.get(group).Backup(t.Context(), mark.Index, &b))
 		return b.Bytes()
 	}
 	parts := [][]byte{part(ops.Coordination)}
@@ -285,4 +286,65 @@ func TestFoldersThatAreNotRestoredInto(t *testing.T) {
 	require.Equal(t, before, after)
 	require.True(t, isMount("/proc"))
 	require.False(t, isMount(dir))
+}
+
+// A backup of a cluster has every group, also those that the node which makes it does
+// not hold, and becomes a cluster of another size.
+func TestABackupOfAClusterIsRestored(t *testing.T) {
+	c := newNodes(t, 4)
+	n1 := c.nodes["n1"]
+	for _, group := range n1.layout.RunGroups() {
+		_, err := n1.Do(t.Context(), group, something(n1))
+		require.NoError(t, err)
+	}
+	for name := range c.nodes {
+		path := filepath.Join(t.TempDir(), "backup")
+		_, err := FetchBackup(t.Context(), c.folder(name), path, slog.New(slog.DiscardHandler))
+		require.NoError(t, err, name)
+		_, err = FetchBackup(t.Context(), c.folder(name), path, slog.New(slog.DiscardHandler))
+		require.ErrorContains(t, err, "is there already")
+
+		other := &nodes{t: t, dir: t.TempDir(), nodes: map[string]*Node{}}
+		_, err = RestoreBackup(path, other.folder("r1"), "r1")
+		require.NoError(t, err)
+		r1 := other.start("r1")
+		require.NotEqual(t, n1.folder.ClusterID, r1.folder.ClusterID)
+		other.start("r2")
+		other.settled()
+		for _, n := range other.nodes {
+			require.Equal(t, 1, noted(t, n, 1))
+			require.Equal(t, 1, noted(t, n, 2))
+		}
+	}
+	_, err := FetchBackup(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "backup"), slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "is no data folder of a node")
+}
+
+// What one node of a cluster has is enough to go on with, when the others are lost.
+func TestANodeThatIsLeftIsSalvaged(t *testing.T) {
+	c := newNodes(t, 3)
+	n1 := c.nodes["n1"]
+	for range 20 {
+		_, err := n1.Do(t.Context(), 1, something(n1))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 20, noted(t, c.nodes["n3"], 1))
+	path := filepath.Join(t.TempDir(), "backup")
+	_, err := SalvageBackup(t.Context(), c.folder("n3"), path, "test")
+	require.ErrorContains(t, err, "is in use")
+	for _, name := range []string{"n1", "n2", "n3"} {
+		c.stop(name)
+	}
+	_, err = SalvageBackup(t.Context(), c.folder("n3"), path, "test")
+	require.NoError(t, err)
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, left, 1, "no scratch is left")
+
+	_, err = RestoreBackup(path, c.folder("r1"), "r1")
+	require.NoError(t, err)
+	r1 := c.start("r1", func(config *Config) { config.Join = nil })
+	require.Equal(t, 20, noted(t, r1, 1))
+	_, err = r1.Do(t.Context(), 1, something(r1))
+	require.NoError(t, err)
 }

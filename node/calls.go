@@ -16,15 +16,18 @@ import (
 
 // The calls that nodes make to each other.
 const (
-	callDo        = "do"         // an operation, by the group's leader
-	callAsk       = "ask"        // a query, by one who holds the group
-	callReadIndex = "read-index" // how far a replica has to be
-	callLeader    = "leader"     // who leads a group
-	callSettle    = "settle"     // empty a group's outbox
-	callReport    = "report"     // what a node is and holds
-	callChange    = "change"     // a step of a plan, by the group's leader
-	callWorkers   = "workers"    // the task workers that are connected to a node
-	callTail      = "tail"       // what is written to a group, as it is
+	callDo          = "do"           // an operation, by the group's leader
+	callAsk         = "ask"          // a query, by one who holds the group
+	callMark        = "mark"         // how far a replica has to be for a read
+	callNews        = "news"         // how far the group's leader is
+	callLeader      = "leader"       // who leads a group
+	callSettle      = "settle"       // empty a group's outbox
+	callReport      = "report"       // what a node is and holds
+	callChange      = "change"       // a step of a plan, by the group's leader
+	callWorkers     = "workers"      // the task workers that are connected to a node
+	callTail        = "tail"         // what is written to a group, as it is
+	callBackup      = "backup"       // a backup of all groups
+	callBackupGroup = "backup-group" // the state of a group
 )
 
 // errCall is a call that this version does not understand.
@@ -84,16 +87,12 @@ func (b *backend) askAt(ctx context.Context, node string, group int, q ops.Query
 	return ops.DecodeAnswer(q, answer)
 }
 
-func (b *backend) readIndexAt(ctx context.Context, node string, group int) (uint64, error) {
-	answer, err := b.at(ctx, node, callReadIndex, binary.AppendUvarint(nil, uint64(group)))
+func (b *backend) markAt(ctx context.Context, node string, group int) (cluster.Mark, error) {
+	answer, err := b.at(ctx, node, callMark, binary.AppendUvarint(nil, uint64(group)))
 	if err != nil {
-		return 0, err
+		return cluster.Mark{}, err
 	}
-	index, n := binary.Uvarint(answer)
-	if n <= 0 {
-		return 0, errCall
-	}
-	return index, nil
+	return cluster.DecodeMark(answer)
 }
 
 func (b *backend) settleAt(ctx context.Context, node string, group int) (delivered bool, err error) {
@@ -104,12 +103,14 @@ func (b *backend) settleAt(ctx context.Context, node string, group int) (deliver
 // answerCalls takes the calls of other nodes.
 func (n *Node) answerCalls() {
 	for method, handle := range map[string]func(context.Context, *replica, *cluster.Call) error{
-		callDo:        n.answerDo,
-		callAsk:       n.answerAsk,
-		callReadIndex: n.answerReadIndex,
-		callLeader:    n.answerLeader,
-		callSettle:    n.answerSettle,
-		callTail:      n.answerTail,
+		callDo:          n.answerDo,
+		callAsk:         n.answerAsk,
+		callMark:        n.answerMark,
+		callNews:        n.answerNews,
+		callLeader:      n.answerLeader,
+		callSettle:      n.answerSettle,
+		callTail:        n.answerTail,
+		callBackupGroup: n.answerBackupGroup,
 	} {
 		n.net.Handle(method, func(ctx context.Context, c *cluster.Call) error {
 			r, err := n.replica(c)
@@ -122,6 +123,7 @@ func (n *Node) answerCalls() {
 	n.net.Handle(callReport, n.answerReport)
 	n.net.Handle(callChange, n.answerChange)
 	n.net.Handle(callWorkers, n.answerWorkers)
+	n.net.Handle(callBackup, n.answerBackup)
 }
 
 // replica is what a call is about: a group that this node holds.
@@ -197,13 +199,23 @@ func (n *Node) answerAsk(ctx context.Context, r *replica, c *cluster.Call) error
 	return reply(c, q, answer)
 }
 
-func (n *Node) answerReadIndex(ctx context.Context, r *replica, c *cluster.Call) error {
-	index, err := r.ReadIndex(ctx)
+func (n *Node) answerMark(ctx context.Context, r *replica, c *cluster.Call) error {
+	mark, err := r.ReadMark(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = c.Answer.Write(binary.AppendUvarint(nil, index))
+	_, err = c.Answer.Write(mark.Encode())
 	return err
+}
+
+// answerNews has a replica apply what its leader has applied.
+func (n *Node) answerNews(_ context.Context, r *replica, c *cluster.Call) error {
+	mark, err := cluster.DecodeMark(r.data)
+	if err != nil {
+		return err
+	}
+	r.CatchUp(c.Node, mark)
+	return nil
 }
 
 func (n *Node) answerLeader(_ context.Context, r *replica, c *cluster.Call) error {

@@ -278,9 +278,8 @@ func TestStrangersAreNotAdmitted(t *testing.T) {
 		require.NotContains(t, err.Error(), "\n", name)
 		require.NoFileExists(t, filepath.Join(c.folder("n2"), nodeFile))
 	}
-	_, err := n.Do(t.Context(), ops.Coordination, &ops.ReplaceSecret{Secret: make([]byte, secretLen)})
-	require.NoError(t, err)
-	_, err = c.try("n2", func(config *Config) { config.Join.Token = old })
+	require.NoError(t, n.ReplaceToken(t.Context()))
+	_, err := c.try("n2", func(config *Config) { config.Join.Token = old })
 	require.ErrorContains(t, err, "the token is not valid, or not any more: get one with `prefectd token`")
 	eventually(t, func() bool { return c.token() != old })
 	c.start("n2")

@@ -19,10 +19,11 @@ type controller struct {
 	log  *slog.Logger
 }
 
-// How often the controller looks, how long a node may take to answer it, and how
+// How often the controller looks, also when it has just done something, how long a node may take to answer it, and how
 // long one may be silent before it does not count as alive.
 const (
 	controlEvery = time.Second
+	controlAgain = 100 * time.Millisecond
 	reportTime   = 2 * time.Second
 	silence      = 3 * time.Second
 )
@@ -31,28 +32,28 @@ const (
 func (c *controller) Run(ctx context.Context) error {
 	heard := map[string]time.Time{} // when each node answered last
 	began := time.Now()
-	ticker := time.NewTicker(controlEvery)
-	defer ticker.Stop()
 	for {
-		if err := c.control(ctx, heard, began); err != nil && ctx.Err() == nil {
+		acted, err := c.control(ctx, heard, began)
+		if err != nil && ctx.Err() == nil {
 			c.log.Warn("placement of groups will be tried again", "err", err)
+		}
+		wait := controlEvery
+		if acted {
+			wait = controlAgain
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
 }
 
-// control looks once, and does the next steps.
-func (c *controller) control(ctx context.Context, heard map[string]time.Time, began time.Time) error {
+// control looks once, and does the next steps, if there are any.
+func (c *controller) control(ctx context.Context, heard map[string]time.Time, began time.Time) (acted bool, err error) {
 	layout, err := ops.Ask[*ops.Layout](ctx, c.node, ops.Coordination, &ops.ReadLayout{})
-	if err != nil {
-		return err
-	}
-	if layout.Charter == nil {
-		return nil
+	if err != nil || layout.Charter == nil {
+		return false, err
 	}
 	reports := c.node.reports(ctx, layout)
 	now := time.Now()
@@ -60,10 +61,7 @@ func (c *controller) control(ctx context.Context, heard map[string]time.Time, be
 		heard[name] = now
 	}
 	if err := c.raiseLevel(ctx, layout, reports); err != nil {
-		return err
-	}
-	if len(layout.Members) == 1 && len(layout.Placements) == c.node.layout.Runs && c.node.replicas.get(ops.Coordination).Alone() {
-		return nil
+		return false, err
 	}
 	var nodes []cluster.NodeView
 	for _, m := range layout.Members {
@@ -82,10 +80,11 @@ func (c *controller) control(ctx context.Context, heard map[string]time.Time, be
 	for _, step := range cluster.Plan(nodes, groups) {
 		c.log.Info("placement", "group", step.Group, "act", step.Act, "node", step.Node, "nodes", step.Nodes)
 		if err := c.take(ctx, step, groups[step.Group].Leader); err != nil {
-			return err
+			return false, err
 		}
+		acted = true
 	}
-	return nil
+	return acted, nil
 }
 
 // nearly is how many entries a replica may be behind and still count as current.

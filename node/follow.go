@@ -20,14 +20,18 @@ const tokenFile = "token"
 // secretLen is the length of what a node has to know to join.
 const secretLen = 16
 
+func newSecret() []byte {
+	secret := make([]byte, secretLen)
+	rand.Read(secret) // never fails: it ends the program instead
+	return secret
+}
+
 // found makes this node's groups a cluster of one, unless they are a cluster already.
 func (n *Node) found(ctx context.Context) error {
-	secret := make([]byte, secretLen)
-	rand.Read(secret)
 	_, err := n.Do(ctx, ops.Coordination, &ops.FoundCluster{
 		Charter: store.Charter{
 			ClusterID: n.folder.ClusterID, RunGroups: n.folder.RunGroups, Level: n.level(),
-			Authority: []byte(n.trust.AuthorityKey), GossipKey: n.trust.GossipKey, Secret: secret,
+			Authority: []byte(n.trust.AuthorityKey), GossipKey: n.trust.GossipKey, Secret: newSecret(),
 		},
 		Founder: n.member(),
 	})

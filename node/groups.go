@@ -23,6 +23,7 @@ func newBackend(f *folder, settings *ops.Settings, log *slog.Logger) *backend {
 	}
 	for _, number := range layout.All() {
 		b.couriers = append(b.couriers, newCourier(number, b, log))
+		b.heralds = append(b.heralds, newHerald(number, b))
 	}
 	return b
 }
@@ -104,7 +105,7 @@ func (n *Node) openGroup(number int, join bool) error {
 		return n.explainGroup(err)
 	}
 	n.replicas.set(number, group)
-	group.Serve(n.couriers[number])
+	group.Serve(n.couriers[number], n.heralds[number])
 	n.beside.Go(func() {
 		if err := <-group.Failed(); err != nil {
 			n.fail(fmt.Errorf("group %d: %w", number, err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 const (
 	patience = 15 * time.Second
 	minPause = 5 * time.Millisecond
-	maxPause = 250 * time.Millisecond
+	maxPause = 100 * time.Millisecond
 )
 
 // atLeader has something done by a group's leader, here or there, until it is done,
@@ -28,6 +29,9 @@ func (b *backend) atLeader(ctx context.Context, group int, again func(error) boo
 	defer cancel()
 	for wait := minPause; ; wait = min(2*wait, maxPause) {
 		err := b.try(ctx, group, here, there)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: no answer in time", cluster.ErrUnknownOutcome)
+		}
 		if err == nil || !again(err) {
 			return err
 		}
@@ -47,13 +51,15 @@ func (b *backend) try(ctx context.Context, group int,
 	if err != nil {
 		return err
 	}
-	if leader == b.name {
-		if g := b.replicas.get(group); g != nil {
-			return here(ctx, g)
-		}
-		return cluster.ErrNoLeader
+	g := b.replicas.get(group)
+	switch {
+	case leader != b.name:
+		err = there(ctx, leader)
+	case g != nil:
+		err = here(ctx, g)
+	default:
+		err = cluster.ErrNoLeader
 	}
-	err = there(ctx, leader)
 	if err != nil {
 		b.hints.forget(group, leader)
 	}
@@ -70,13 +76,12 @@ func undecided(err error) bool {
 }
 
 // leader is the node that leads a group, as far as is known here, or to those who hold
-// the group.
+// the group: a replica here may not be a member yet, or not any more.
 func (b *backend) leader(ctx context.Context, group int) (string, error) {
 	if g := b.replicas.get(group); g != nil {
-		if leader := g.Leader(); leader != "" {
-			return leader, nil
+		if leader := g.Leader(); leader != "" || g.Alone() {
+			return leader, noLeader(leader)
 		}
-		return "", cluster.ErrNoLeader
 	}
 	if leader := b.hints.get(group); leader != "" {
 		return leader, nil
@@ -86,6 +91,9 @@ func (b *backend) leader(ctx context.Context, group int) (string, error) {
 		return "", err
 	}
 	for _, node := range holders {
+		if node == b.name {
+			continue
+		}
 		answer, err := b.net.Call(ctx, node, callLeader, binary.AppendUvarint(nil, uint64(group)))
 		if leader := string(answer); err == nil && leader != "" {
 			b.hints.set(group, leader)
@@ -93,6 +101,13 @@ func (b *backend) leader(ctx context.Context, group int) (string, error) {
 		}
 	}
 	return "", cluster.ErrNoLeader
+}
+
+func noLeader(leader string) error {
+	if leader == "" {
+		return cluster.ErrNoLeader
+	}
+	return nil
 }
 
 // holders are the nodes that have a replica of a group.

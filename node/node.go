@@ -180,6 +180,7 @@ func (n *Node) observe(group int, changes []store.Change) {
 	n.hub.Observe(group, changes)
 	n.tails.observe(group, changes)
 	n.couriers[group].observe(changes)
+	n.heralds[group].observe()
 	if group == ops.Coordination {
 		n.observeLayout(changes)
 	}

@@ -16,7 +16,11 @@ import (
 	"prefectd/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).triggerFunc"), // notices late that it may go
+	)
+}
 
 func testConfig(folder string) Config {
 	return Config{

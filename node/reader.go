@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"sync"
+
+	"prefectd/cluster"
 )
 
 // reader asks a group's leader how far a replica has to be for a read. One question
@@ -16,13 +18,13 @@ type reader struct {
 // question is put once, for all who wait.
 type question struct {
 	answered chan struct{}
-	index    uint64
+	mark     cluster.Mark
 	err      error
 }
 
-// index puts the question, or waits for one that is yet to be put. Whoever puts it
+// mark puts the question, or waits for one that is yet to be put. Whoever puts it
 // does so for the others, and with its own patience; if that ends, the next one does.
-func (r *reader) index(ctx context.Context, ask func(context.Context) (uint64, error)) (uint64, error) {
+func (r *reader) mark(ctx context.Context, ask func(context.Context) (cluster.Mark, error)) (cluster.Mark, error) {
 	r.mu.Lock()
 	q := r.last
 	if q == nil {
@@ -39,15 +41,15 @@ func (r *reader) index(ctx context.Context, ask func(context.Context) (uint64, e
 		r.mu.Lock()
 		r.last, r.busy = nil, q
 		r.mu.Unlock()
-		q.index, q.err = ask(ctx)
+		q.mark, q.err = ask(ctx)
 		close(q.answered)
-		return q.index, q.err
+		return q.mark, q.err
 	}
 	r.mu.Unlock()
 	select {
 	case <-q.answered:
-		return q.index, q.err
+		return q.mark, q.err
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return cluster.Mark{}, ctx.Err()
 	}
 }

@@ -1,10 +1,39 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"prefectd/node"
 )
+
+type backupCommand struct {
+	File    string `arg:"" type:"path" help:"The file to make."`
+	DataDir string `aliases:"data" env:"PREFECTD_DATA_DIR" default:"./prefectd-data" type:"path" help:"Folder of a running node of the cluster, on this machine."`
+	Offline bool   `help:"The node is stopped: take all that it has. For when most of the others are lost."`
+}
+
+// Run has a running node make a backup of the whole cluster.
+func (c *backupCommand) Run(out output) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var h *node.BackupHeader
+	var err error
+	if c.Offline {
+		h, err = node.SalvageBackup(ctx, c.DataDir, c.File, programVersion())
+	} else {
+		h, err = node.FetchBackup(ctx, c.DataDir, c.File, slog.New(slog.DiscardHandler))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s is a backup of cluster %s as it was at %s\n", c.File, h.ClusterID, h.Created)
+	return nil
+}
 
 type restoreCommand struct {
 	File     string `arg:"" type:"path" help:"The backup."`
