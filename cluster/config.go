@@ -86,9 +86,6 @@ func (c *Config) Validate() error {
 	if c.MaxLevel == 0 {
 		c.MaxLevel = Level
 	}
-	if c.MaxLevel == 0 {
-		c.MaxLevel = Level
-	}
 	if c.LogEntries == 0 {
 		c.LogEntries = 64 << 10
 	}
