@@ -18,6 +18,7 @@ import (
 // Group is this node's replica of one Raft group. Its methods may be called from
 // any goroutine.
 type Group struct {
+	counts    *counts // for metrics
 	config    Config
 	db        *store.DB
 	log       *logFile
@@ -62,6 +63,7 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{
 		config:   c,
+		counts:   newCounts(c.Number),
 		notify:   make(chan bool, notifications),
 		services: make(chan []Service),
 		asks:     make(chan chan error),

@@ -255,6 +255,7 @@ func (w *writer) propose(b *batch) error {
 		return g.confirm(context.Background())
 	}
 	var future raft.ApplyFuture
+	began := time.Now()
 	data := g.fsm.Propose(&b.Proposal)
 	err := g.await(func() raft.Future {
 		future = g.raft.Apply(data, applyTimeout)
@@ -266,10 +267,12 @@ func (w *writer) propose(b *batch) error {
 	}
 	switch answer := future.Response().(type) {
 	case fsm.Refused:
+		g.counts.refused.Inc()
 		return errRefused
 	case error:
 		return outcome(answer)
 	}
+	g.counts.proposed(b, len(data), began)
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
 }

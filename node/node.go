@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"prefectd/cluster"
 	"prefectd/ops"
@@ -91,6 +92,7 @@ type Node struct {
 	issued        time.Time // its certificate
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
+	metrics       *prometheus.Registry
 	tails         tails
 	failed        chan error
 	layoutChanged chan struct{}
@@ -148,6 +150,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
+	n.metrics = n.newMetrics()
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
 	n.answerCalls()
 	return n.run()

@@ -409,6 +409,9 @@ func (db *DB) Settle() error {
 	return db.flush(top)
 }
 
+// Unflushed is about how many bytes were applied and are not in the file yet.
+func (db *DB) Unflushed() int { return db.top().size }
+
 // Size is what the file holds: all pages, and those of them that are free, in bytes.
 func (db *DB) Size() (total, free int64) {
 	db.gate.RLock()
