@@ -31,8 +31,8 @@ type Config struct {
 	// Join makes a new replica wait until a leader adds it. Otherwise a new group
 	// begins with this node as its only member.
 	Join bool
-	// Heartbeat is the silence of a leader after which members elect another;
-	// 0 means one second.
+	// Heartbeat is the silence of a leader after which members elect another, sooner
+	// or later in one to two of it; 0 means 600 ms.
 	Heartbeat time.Duration
 
 	// MaxLevel is the newest formats that the group knows; 0 means Level.
@@ -81,7 +81,7 @@ func (c *Config) Validate() error {
 		return errors.New("group: the schema has no table of operations")
 	}
 	if c.Heartbeat == 0 {
-		c.Heartbeat = time.Second
+		c.Heartbeat = 600 * time.Millisecond
 	}
 	if c.MaxLevel == 0 {
 		c.MaxLevel = Level

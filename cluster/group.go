@@ -18,11 +18,13 @@ import (
 // Group is this node's replica of one Raft group. Its methods may be called from
 // any goroutine.
 type Group struct {
-	config Config
-	db     *store.DB
-	log    *logFile
-	fsm    *fsm.FSM
-	raft   *raft.Raft
+	counts    *counts // for metrics
+	config    Config
+	db        *store.DB
+	log       *logFile
+	fsm       *fsm.FSM
+	snapshots *snapshots
+	raft      *raft.Raft
 
 	notify   chan bool       // from Raft: leadership was gained or lost
 	services chan []Service  // to the monitor
@@ -39,6 +41,7 @@ type Group struct {
 
 	closing    chan struct{} // closed when Close begins
 	closed     func() error  // ends the group, once
+	ctx        context.Context
 	stop       context.CancelFunc
 	running    sync.WaitGroup
 	halted     chan struct{} // closed when nothing more is confirmed
@@ -60,6 +63,7 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{
 		config:   c,
+		counts:   newCounts(c.Number),
 		notify:   make(chan bool, notifications),
 		services: make(chan []Service),
 		asks:     make(chan chan error),
@@ -70,27 +74,34 @@ func Open(c Config) (*Group, error) {
 		halted:   make(chan struct{}),
 	}
 	g.closed = sync.OnceValue(g.close)
+	g.ctx, g.stop = context.WithCancel(context.Background())
 	if err := g.open(); err != nil {
+		g.stop()
 		return nil, errors.Join(err, g.release())
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	g.stop = stop
-	g.running.Go(func() { g.monitor(ctx) })
-	g.running.Go(func() { g.trim(ctx) })
+	g.running.Go(func() { g.monitor(g.ctx) })
+	g.running.Go(func() { g.trim(g.ctx) })
 	g.confirming.Go(g.confirmAll)
 	return g, nil
 }
 
+// The files of a group.
+const (
+	stateName = "state.db"
+	logName   = "log.db"
+)
+
 func (g *Group) open() (err error) {
-	if g.db, err = store.Open(filepath.Join(g.config.Dir, "state.db"), g.config.Schema, g.config.State); err != nil {
+	if g.db, err = store.Open(filepath.Join(g.config.Dir, stateName), g.config.Schema, g.config.State); err != nil {
 		return err
 	}
-	if g.log, err = openLog(filepath.Join(g.config.Dir, "log.db"), g.config.LogEntries, g.config.LogBytes, g.fail); err != nil {
+	if g.log, err = openLog(filepath.Join(g.config.Dir, logName), g.config.LogEntries, g.config.LogBytes, g.fail); err != nil {
 		return err
 	}
 	if g.fsm, err = fsm.New(g.db, g.config.MaxLevel, g.config.Observe, g.fail); err != nil {
 		return err
 	}
+	g.snapshots = newSnapshots(g.ctx, g.config.Dir, g.db, g.fsm)
 	return g.startRaft()
 }
 

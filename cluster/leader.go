@@ -153,6 +153,7 @@ func (g *Group) lead(w *writer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.writer = w; w != nil {
+		g.counts.tenures.Inc()
 		close(g.ready)
 	} else {
 		g.ready = make(chan struct{})

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 //
 // Raft's Restore, which gives a snapshot an index of its own, is not supported.
 type snapshots struct {
+	ctx context.Context // of the group: no copy is made when it ends
 	dir string
 	db  *store.DB
 	fsm *fsm.FSM
@@ -38,8 +40,8 @@ type received struct {
 
 var _ raft.SnapshotStore = (*snapshots)(nil)
 
-func newSnapshots(dir string, db *store.DB, f *fsm.FSM) *snapshots {
-	return &snapshots{dir: dir, db: db, fsm: f}
+func newSnapshots(ctx context.Context, dir string, db *store.DB, f *fsm.FSM) *snapshots {
+	return &snapshots{ctx: ctx, dir: dir, db: db, fsm: f}
 }
 
 func metaOf(s fsm.State) *raft.SnapshotMeta {
@@ -70,11 +72,16 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if got := s.take(id); got != nil {
 		return &got.meta, got.file, nil
 	}
+	return s.copy(s.ctx)
+}
+
+// copy makes a copy of the state file as it is now, unless ctx ends before.
+func (s *snapshots) copy(ctx context.Context) (*raft.SnapshotMeta, *os.File, error) {
 	file, err := s.temporary()
 	if err != nil {
 		return nil, nil, err
 	}
-	state, err := fsm.Stream(s.db, file)
+	state, err := fsm.Stream(ctx, s.db, file)
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}

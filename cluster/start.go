@@ -25,7 +25,8 @@ func (g *Group) raftConfig() *raft.Config {
 	conf.MaxAppendEntries = appendEntries
 	conf.CommitTimeout = commitTime
 	conf.HeartbeatTimeout, conf.ElectionTimeout = g.config.Heartbeat, g.config.Heartbeat
-	conf.LeaderLeaseTimeout = g.config.Heartbeat / 2
+	// Reads don't rely on the lease, so it need not be much shorter than the others' patience.
+	conf.LeaderLeaseTimeout = g.config.Heartbeat * 3 / 4
 	conf.SnapshotThreshold, conf.SnapshotInterval = 1<<62, 24*time.Hour
 	// The state file is the newest state: nothing is restored at the start.
 	conf.NoSnapshotRestoreOnStart = true
@@ -48,7 +49,7 @@ func (g *Group) startRaft() (err error) {
 	if err := g.checkFiles(conf, transport); err != nil {
 		return err
 	}
-	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, newSnapshots(g.config.Dir, g.db, g.fsm), transport)
+	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, g.snapshots, transport)
 	if err != nil {
 		return fmt.Errorf("log file %s: %w", g.log.path, err)
 	}

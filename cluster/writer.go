@@ -100,6 +100,8 @@ type writer struct {
 	over   chan struct{} // closed when nothing more is taken, and what was is answered
 	memory memory
 
+	transferring time.Time // since when Raft refuses entries because leadership is being transferred
+
 	usual int           // how many operations the last batch had
 	took  time.Duration // and how long it took
 }
@@ -253,20 +255,41 @@ func (w *writer) propose(b *batch) error {
 		return g.confirm(context.Background())
 	}
 	var future raft.ApplyFuture
+	began := time.Now()
 	data := g.fsm.Propose(&b.Proposal)
 	err := g.await(func() raft.Future {
 		future = g.raft.Apply(data, applyTimeout)
 		return future
 	})
+	w.watchTransfer(err)
 	if err != nil {
 		return outcome(err)
 	}
 	switch answer := future.Response().(type) {
 	case fsm.Refused:
+		g.counts.refused.Inc()
 		return errRefused
 	case error:
 		return outcome(answer)
 	}
+	g.counts.proposed(b, len(data), began)
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
+}
+
+// transferLimit is how long a transfer of leadership may hold up writes. Raft ends one
+// after an election's time; a leader that was elected again in the middle of one may
+// refuse entries for ever (hashicorp/raft issue 696), so the group is given up.
+const transferLimit = 30 * time.Second
+
+// watchTransfer is told what Raft said to an entry.
+func (w *writer) watchTransfer(err error) {
+	switch {
+	case !errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		w.transferring = time.Time{}
+	case w.transferring.IsZero():
+		w.transferring = time.Now()
+	case time.Since(w.transferring) > transferLimit:
+		w.group.fail(fmt.Errorf("a transfer of leadership has not ended for %v: restart the node", transferLimit))
+	}
 }

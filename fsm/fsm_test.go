@@ -230,6 +230,33 @@ func TestAdvanceNeverGoesBack(t *testing.T) {
 	require.Nil(t, m.Apply(entry(8, 2, m.set(t, 1, 2))), "Raft's entries are no data")
 }
 
+func TestEntriesAreAppliedWhileTheFileIsBroughtToTheDisk(t *testing.T) {
+	m := newMachine(t)
+	index := uint64(1)
+	set := func() {
+		index++
+		require.Nil(t, m.Apply(entry(index, m.state.Base, m.set(t, index, index))))
+	}
+	for range 20 { // it may be too quick to be seen
+		for range 2000 {
+			set()
+		}
+		index++
+		synced := make(chan error, 1)
+		go func() { synced <- m.Advance(index, 1) }()
+		require.NoError(t, m.WaitApplied(t.Context(), index))
+		for range 50 {
+			set()
+		}
+		meanwhile := len(synced) == 0
+		require.NoError(t, <-synced)
+		if meanwhile {
+			return
+		}
+	}
+	t.Fatal("entries wait for the disk")
+}
+
 func TestWaitApplied(t *testing.T) {
 	m := newMachine(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -247,7 +274,7 @@ func TestRestoreTakesTheStreamedState(t *testing.T) {
 	from := newMachine(t)
 	from.Apply(entry(5, 0, from.set(t, 1, 10)))
 	var stream bytes.Buffer
-	state, err := Stream(from.db, &stream)
+	state, err := Stream(t.Context(), from.db, &stream)
 	require.NoError(t, err)
 	require.Equal(t, from.stored(t), state)
 	whole := stream.Bytes()
@@ -271,6 +298,38 @@ func TestRestoreTakesTheStreamedState(t *testing.T) {
 	require.Nil(t, to.observed[len(to.observed)-1], "observers are told that all is new")
 	require.Nil(t, to.Apply(entry(6, 5, to.set(t, 1, 11))))
 	require.Equal(t, uint64(11), to.count(t, 1))
+}
+
+func TestInstallMakesAStateFileForOtherMembers(t *testing.T) {
+	from := newMachine(t)
+	old := raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}, {ID: "b", Address: "b"}}}
+	from.ApplyBatch([]*raft.Log{
+		{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(old)},
+		entry(5, 0, from.set(t, 1, 10)),
+	})
+	var stream bytes.Buffer
+	_, err := Stream(t.Context(), from.db, &stream)
+	require.NoError(t, err)
+	one := raft.Configuration{Servers: []raft.Server{{ID: "c", Address: "c"}}}
+	want := State{Index: 5, Term: 1, Base: 5, Configuration: one, ConfigurationIndex: 5}
+
+	path := filepath.Join(t.TempDir(), "state.db")
+	state, err := Install(path, schema, bytes.NewReader(stream.Bytes()), one)
+	require.NoError(t, err)
+	require.Equal(t, want, state)
+	to := openMachine(t, path)
+	defer to.db.Close()
+	require.Equal(t, want, to.stored(t))
+	require.Equal(t, uint64(10), to.count(t, 1))
+	require.Nil(t, to.Apply(entry(6, 5, to.set(t, 1, 11))))
+
+	_, err = Install(filepath.Join(t.TempDir(), "state.db"), schema, bytes.NewReader(stream.Bytes()[:stream.Len()/2]), one)
+	require.Error(t, err)
+	stream.Reset()
+	_, err = Stream(t.Context(), newMachine(t).db, &stream)
+	require.NoError(t, err)
+	_, err = Install(filepath.Join(t.TempDir(), "state.db"), schema, &stream, one)
+	require.ErrorContains(t, err, "is empty")
 }
 
 var errClosed = errors.New("closed")

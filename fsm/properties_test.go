@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -161,7 +162,7 @@ func TestASnapshotCarriesTheState(t *testing.T) {
 		at := rapid.IntRange(0, len(h.logs)).Draw(t, "at")
 		apply(t, donor, h.logs[:at])
 		var stream bytes.Buffer
-		state, err := Stream(donor.db, &stream)
+		state, err := Stream(context.Background(), donor.db, &stream)
 		require.NoError(t, err)
 		require.Equal(t, donor.stored(t), state)
 

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,8 +28,9 @@ func (snapshot) Release() {}
 
 // Stream writes a consistent, compressed and checksummed copy of a state file
 // from one read transaction, and tells which state it is. A slow reader would
-// keep the transaction open and the file growing: w should be a file.
-func Stream(db *store.DB, w io.Writer) (s State, err error) {
+// keep the transaction open and the file growing: w should be a file. It gives up
+// when ctx ends.
+func Stream(ctx context.Context, db *store.DB, w io.Writer) (s State, err error) {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return s, err
@@ -37,13 +39,29 @@ func Stream(db *store.DB, w io.Writer) (s State, err error) {
 		if s, err = StateOf(tx); err != nil {
 			return err
 		}
-		_, err := tx.WriteTo(z)
+		_, err := tx.WriteTo(&patient{ctx, z})
 		return err
 	})
 	if err = errors.Join(err, z.Close()); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // bbolt tells only its text
+		}
 		return s, fmt.Errorf("copy state file %s: %w", db.Path(), err)
 	}
 	return s, nil
+}
+
+// patient writes until its context ends.
+type patient struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.to.Write(b)
 }
 
 // Restore replaces the state file by one that Stream wrote, once it is complete,
@@ -55,7 +73,7 @@ func (f *FSM) Restore(from io.ReadCloser) (err error) {
 	if err := receive(path, from); err != nil {
 		return fmt.Errorf("restore %s: %w", f.db.Path(), err)
 	}
-	if err := store.Verify(path); err != nil {
+	if err := f.db.Prepare(path); err != nil {
 		return fmt.Errorf("restore %s: %w", f.db.Path(), err)
 	}
 	f.mu.Lock()
@@ -73,6 +91,31 @@ func (f *FSM) Restore(from io.ReadCloser) (err error) {
 		f.observe(nil)
 	}
 	return nil
+}
+
+// Install makes a new state file of what Stream wrote, for a group whose members are
+// others from here on, and tells which state it is.
+func Install(path string, schema store.Schema, from io.Reader, members raft.Configuration) (s State, err error) {
+	if err := receive(path, from); err != nil {
+		return s, fmt.Errorf("make state file %s: %w", path, err)
+	}
+	if err := store.Verify(path); err != nil {
+		return s, err
+	}
+	db, err := store.Open(path, schema, store.Options{})
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.View(func(tx *store.Tx) (err error) { s, err = StateOf(tx); return err }); err != nil {
+		return s, fmt.Errorf("state file %s: %w", path, err)
+	}
+	if s.Index == 0 {
+		return s, fmt.Errorf("state file %s is empty", path)
+	}
+	s.Configuration, s.ConfigurationIndex = members, s.Index
+	mark := configurationMark(&raft.Log{Index: s.Index, Data: raft.EncodeConfiguration(members)})
+	return s, db.Update(func(w *store.Writer) error { w.SetMeta(metaConfiguration, mark); return nil })
 }
 
 // receive unpacks a stream into a file.

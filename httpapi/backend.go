@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"prefectd/ops"
 )
 
@@ -17,6 +19,8 @@ type Backend interface {
 	TaskWorkers(ctx context.Context) ([]ops.ConnectedWorker, error)
 	// Status tells what the node is and does.
 	Status(ctx context.Context) ops.Status
+	// Metrics gathers what the node counts.
+	Metrics() prometheus.Gatherer
 	// Members and ClusterGroups tell what is known of all nodes and groups.
 	Members(ctx context.Context) ([]ops.MemberStatus, error)
 	ClusterGroups(ctx context.Context) ([]ops.ClusterGroup, error)
@@ -24,6 +28,8 @@ type Backend interface {
 	Drain(ctx context.Context, node string, draining bool) error
 	// Remove ends a node's membership, also of one that holds something if forced.
 	Remove(ctx context.Context, node string, force bool) error
+	// ReplaceToken makes the join tokens that were given out useless.
+	ReplaceToken(ctx context.Context) error
 	// Transfer has a node lead a group.
 	Transfer(ctx context.Context, group int, node string) error
 }

@@ -20,6 +20,7 @@ type call struct {
 	ctx     context.Context // ends when the client has waited long enough
 	backend Backend
 	config  *Config
+	metrics *metrics
 
 	background context.Context // for what goes on after the handler returned
 

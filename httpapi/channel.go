@@ -72,6 +72,9 @@ func (s *Server) upgrade(c *call, path string) {
 		},
 	}
 	upgrader.Upgrade(c.req, func(conn *websocket.Conn) { // has answered when it fails
+		open := s.metrics.sockets.WithLabelValues(ch.Path)
+		open.Inc()
+		defer open.Dec()
 		s.converse(newSocket(s, conn, values, log), ch)
 	})
 }

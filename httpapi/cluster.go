@@ -18,6 +18,7 @@ func clusterRoutes() []route {
 		{Method: "GET", Path: "/cluster/groups", Beside: true, Kind: stale, Handle: clusterGroups, Doc: "The groups, who leads them, and how far their replicas are."},
 		{Method: "POST", Path: "/cluster/drain", Kind: write, Handle: drainNode, Doc: "Has a node hold and lead nothing, or lets it do so again."},
 		{Method: "POST", Path: "/cluster/remove", Kind: write, Handle: removeNode, Doc: "Ends a node's membership."},
+		{Method: "POST", Path: "/cluster/replace-token", Kind: write, Handle: replaceToken, Doc: "Makes the join tokens that were given out useless."},
 		{Method: "POST", Path: "/cluster/transfer", Kind: write, Handle: transferGroup, Doc: "Has a node lead a group."},
 	}
 }
@@ -63,6 +64,13 @@ func removeNode(c *call) error {
 		return err
 	}
 	if err := c.backend.Remove(c.ctx, body.Node, body.Force); err != nil {
+		return err
+	}
+	return c.empty()
+}
+
+func replaceToken(c *call) error {
+	if err := c.backend.ReplaceToken(c.ctx); err != nil {
 		return err
 	}
 	return c.empty()

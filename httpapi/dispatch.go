@@ -25,7 +25,7 @@ import (
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
-	c := &call{backend: s.backend, config: &s.config, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
+	c := &call{backend: s.backend, config: &s.config, metrics: s.metrics, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
 	ctx.Response.Header.Set(requestIDHeader, c.requestID)
 	if !s.requests.enter() {
 		c.fail(errUnavailable)
@@ -38,6 +38,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 			ctx.Response.Header.Del(fasthttp.HeaderContentEncoding)
 			c.fail(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
+		s.metrics.answered(c, time.Since(began))
 		s.access(c, began)
 	}()
 	s.dispatch(c)

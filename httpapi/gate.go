@@ -25,6 +25,13 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// count is how many are inside.
+func (g *gate) count() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return float64(g.inside)
+}
+
 // leave counts one less.
 func (g *gate) leave() {
 	g.mu.Lock()

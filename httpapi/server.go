@@ -63,6 +63,7 @@ type Server struct {
 	backend Backend
 	table   *table
 	http    *fasthttp.Server
+	metrics *metrics
 	log     *slog.Logger
 
 	base     context.Context // of every request and socket
@@ -86,6 +87,7 @@ func New(backend Backend, config Config) *Server {
 func newServer(backend Backend, config Config, routes []route, channels []channel) *Server {
 	s := &Server{config: config.withDefaults(), backend: backend}
 	s.log = s.config.Log
+	s.metrics = newMetrics(s.requests.count, channels)
 	s.table = newTable(s.config.BasePath, routes, channels)
 	s.base, s.giveUp = context.WithCancel(context.Background())
 	s.http = &fasthttp.Server{

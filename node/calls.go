@@ -16,16 +16,18 @@ import (
 
 // The calls that nodes make to each other.
 const (
-	callDo      = "do"      // an operation, by the group's leader
-	callAsk     = "ask"     // a query, by one who holds the group
-	callMark    = "mark"    // how far a replica has to be for a read
-	callNews    = "news"    // how far the group's leader is
-	callLeader  = "leader"  // who leads a group
-	callSettle  = "settle"  // empty a group's outbox
-	callReport  = "report"  // what a node is and holds
-	callChange  = "change"  // a step of a plan, by the group's leader
-	callWorkers = "workers" // the task workers that are connected to a node
-	callTail    = "tail"    // what is written to a group, as it is
+	callDo          = "do"           // an operation, by the group's leader
+	callAsk         = "ask"          // a query, by one who holds the group
+	callMark        = "mark"         // how far a replica has to be for a read
+	callNews        = "news"         // how far the group's leader is
+	callLeader      = "leader"       // who leads a group
+	callSettle      = "settle"       // empty a group's outbox
+	callReport      = "report"       // what a node is and holds
+	callChange      = "change"       // a step of a plan, by the group's leader
+	callWorkers     = "workers"      // the task workers that are connected to a node
+	callTail        = "tail"         // what is written to a group, as it is
+	callBackup      = "backup"       // a backup of all groups
+	callBackupGroup = "backup-group" // the state of a group
 )
 
 // errCall is a call that this version does not understand.
@@ -101,13 +103,14 @@ func (b *backend) settleAt(ctx context.Context, node string, group int) (deliver
 // answerCalls takes the calls of other nodes.
 func (n *Node) answerCalls() {
 	for method, handle := range map[string]func(context.Context, *replica, *cluster.Call) error{
-		callDo:     n.answerDo,
-		callAsk:    n.answerAsk,
-		callMark:   n.answerMark,
-		callNews:   n.answerNews,
-		callLeader: n.answerLeader,
-		callSettle: n.answerSettle,
-		callTail:   n.answerTail,
+		callDo:          n.answerDo,
+		callAsk:         n.answerAsk,
+		callMark:        n.answerMark,
+		callNews:        n.answerNews,
+		callLeader:      n.answerLeader,
+		callSettle:      n.answerSettle,
+		callTail:        n.answerTail,
+		callBackupGroup: n.answerBackupGroup,
 	} {
 		n.net.Handle(method, func(ctx context.Context, c *cluster.Call) error {
 			r, err := n.replica(c)
@@ -120,6 +123,7 @@ func (n *Node) answerCalls() {
 	n.net.Handle(callReport, n.answerReport)
 	n.net.Handle(callChange, n.answerChange)
 	n.net.Handle(callWorkers, n.answerWorkers)
+	n.net.Handle(callBackup, n.answerBackup)
 }
 
 // replica is what a call is about: a group that this node holds.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -257,11 +258,48 @@ func TestANodeRejoinsWithAnEmptyDisk(t *testing.T) {
 	_, err = c.try("n3", func(config *Config) { config.DataDir += "-other" })
 	require.ErrorContains(t, err, "a node named n3 is running: choose another name with --node-name")
 	c.stop("n3")
-	require.NoError(t, os.RemoveAll(c.folder("n3")))
+	old := c.folder("n3-old")
+	require.NoError(t, os.Rename(c.folder("n3"), old))
+	c.start("n3")
+	c.settled()
+	c.stop("n3")
+
+	// The old disk turns up again: what it had acknowledged since is not on it.
+	var said logs
+	_, err = c.try("n3", func(config *Config) {
+		config.DataDir, config.Log = old, slog.New(slog.NewTextHandler(&said, nil))
+	})
+	require.NoError(t, err)
+	eventually(t, func() bool { return strings.Contains(said.String(), "other nodes refuse this one") })
+	groups, err := n1.ClusterGroups(t.Context())
+	require.NoError(t, err)
+	for _, g := range groups {
+		require.Len(t, g.Replicas, 2)
+	}
+	c.stop("n3")
+
 	n3 := c.start("n3")
 	c.settled()
 	c.stop("n1")
 	require.Equal(t, 1, noted(t, n3, 1))
+}
+
+// logs collects what a node logs.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestStrangersAreNotAdmitted(t *testing.T) {
@@ -278,9 +316,8 @@ func TestStrangersAreNotAdmitted(t *testing.T) {
 		require.NotContains(t, err.Error(), "\n", name)
 		require.NoFileExists(t, filepath.Join(c.folder("n2"), nodeFile))
 	}
-	_, err := n.Do(t.Context(), ops.Coordination, &ops.ReplaceSecret{Secret: make([]byte, secretLen)})
-	require.NoError(t, err)
-	_, err = c.try("n2", func(config *Config) { config.Join.Token = old })
+	require.NoError(t, n.ReplaceToken(t.Context()))
+	_, err := c.try("n2", func(config *Config) { config.Join.Token = old })
 	require.ErrorContains(t, err, "the token is not valid, or not any more: get one with `prefectd token`")
 	eventually(t, func() bool { return c.token() != old })
 	c.start("n2")
@@ -431,4 +468,39 @@ func TestTheLevelIsRaisedWhenAllKnowIt(t *testing.T) {
 			return false
 		}
 	})
+}
+
+// What a node held that stays away is held by another one soon, and what it holds when
+// it comes back is what it should.
+func TestANodeThatStaysAwayIsReplaced(t *testing.T) {
+	impatient := func(config *Config) { config.ReplaceAfter = 2 * time.Second }
+	c := newNodes(t, 4, impatient)
+	n1 := c.nodes["n1"]
+	_, err := n1.Do(t.Context(), 1, something(n1))
+	require.NoError(t, err)
+	groups := c.settled()
+	gone := groups[1].Placed[0]
+	c.stop(gone)
+	eventually(t, func() bool {
+		groups, err := c.any().ClusterGroups(t.Context())
+		require.NoError(t, err)
+		return groups[1].Leader != "" && len(groups[1].Voters) == 3 && !slices.Contains(groups[1].Voters, gone)
+	}, "three others hold it")
+	for _, n := range c.nodes {
+		require.Equal(t, 1, noted(t, n, 1))
+	}
+	back := c.start(gone, impatient, func(config *Config) { config.Join = nil })
+	eventually(t, func() bool {
+		groups, err := back.ClusterGroups(t.Context())
+		require.NoError(t, err)
+		held := 0
+		for _, g := range groups[1:] {
+			if len(g.Replicas) != 3 || !g.Healthy {
+				return false
+			}
+			held += len(g.Replicas)
+		}
+		return held == 6
+	}, "nobody holds too much")
+	require.Equal(t, 1, noted(t, back, 1))
 }

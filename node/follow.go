@@ -12,6 +12,7 @@ import (
 
 	"prefectd/cluster"
 	"prefectd/ops"
+	"prefectd/prefect"
 	"prefectd/store"
 )
 
@@ -20,14 +21,18 @@ const tokenFile = "token"
 // secretLen is the length of what a node has to know to join.
 const secretLen = 16
 
+func newSecret() []byte {
+	secret := make([]byte, secretLen)
+	rand.Read(secret) // never fails: it ends the program instead
+	return secret
+}
+
 // found makes this node's groups a cluster of one, unless they are a cluster already.
 func (n *Node) found(ctx context.Context) error {
-	secret := make([]byte, secretLen)
-	rand.Read(secret)
 	_, err := n.Do(ctx, ops.Coordination, &ops.FoundCluster{
 		Charter: store.Charter{
 			ClusterID: n.folder.ClusterID, RunGroups: n.folder.RunGroups, Level: n.level(),
-			Authority: []byte(n.trust.AuthorityKey), GossipKey: n.trust.GossipKey, Secret: secret,
+			Authority: []byte(n.trust.AuthorityKey), GossipKey: n.trust.GossipKey, Secret: newSecret(),
 		},
 		Founder: n.member(),
 	})
@@ -36,7 +41,7 @@ func (n *Node) found(ctx context.Context) error {
 
 // member is this node as a member.
 func (n *Node) member() store.Member {
-	return store.Member{Name: n.name, Cluster: n.peer.Cluster, Gossip: n.gossipAddress, API: n.peer.API, Version: n.peer.Version, Level: n.peer.Level}
+	return store.Member{Issued: prefect.TimeOf(n.issued), Name: n.name, Cluster: n.peer.Cluster, Gossip: n.gossipAddress, API: n.peer.API, Version: n.peer.Version, Level: n.peer.Level}
 }
 
 // followEvery is how often the layout is looked at, also when it didn't change.
@@ -66,7 +71,7 @@ func (n *Node) keepUp(ctx context.Context, updated *bool) error {
 	if err != nil || layout.Charter == nil {
 		return err
 	}
-	if err := n.directory.learn(layout.Members); err != nil {
+	if err := n.directory.learn(layout); err != nil {
 		return err
 	}
 	if err := n.writeToken(layout.Charter); err != nil {

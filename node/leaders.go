@@ -17,7 +17,7 @@ import (
 const (
 	patience = 15 * time.Second
 	minPause = 5 * time.Millisecond
-	maxPause = 250 * time.Millisecond
+	maxPause = 100 * time.Millisecond
 )
 
 // atLeader has something done by a group's leader, here or there, until it is done,

@@ -32,3 +32,9 @@ func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 func isNoFolder(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
+
+// isMount reports whether a file system begins at a folder.
+func isMount(path string) bool {
+	var here, above syscall.Stat_t
+	return syscall.Stat(path, &here) == nil && syscall.Stat(filepath.Dir(path), &above) == nil && here.Dev != above.Dev
+}

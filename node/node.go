@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"prefectd/cluster"
 	"prefectd/ops"
@@ -87,8 +89,10 @@ type Node struct {
 	directory     *directory
 	peer          cluster.Peer // this node, for the others
 	gossipAddress string
+	issued        time.Time // its certificate
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
+	metrics       *prometheus.Registry
 	tails         tails
 	failed        chan error
 	layoutChanged chan struct{}
@@ -117,38 +121,51 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context) (err error) {
 	n.halt = func() {}
-	listener, err := n.listen()
+	var listener net.Listener
+	defer func() {
+		if err != nil && listener != nil {
+			listener.Close() // closed before, when the network served
+		}
+	}()
+	n.folder, err = openFolder(n.config.DataDir, func() (*newcomer, error) {
+		if listener, err = n.listen(); err != nil { // others are to be told where
+			return nil, err
+		}
+		return n.config.newcomer(ctx, n.peer, n.gossipAddress)
+	})
 	if err != nil {
 		return err
 	}
-	if err := n.identify(ctx); err != nil {
-		return errors.Join(err, listener.Close())
+	if listener == nil {
+		if listener, err = n.listen(); err != nil {
+			return err
+		}
 	}
-	identity, err := n.trust.identity(n.folder.Name)
+	identity, err := n.identify()
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
+	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
+	n.metrics = n.newMetrics()
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
 	n.answerCalls()
 	return n.run()
 }
 
-// identify opens the data folder, or makes it, and reads who this node is.
-func (n *Node) identify(ctx context.Context) (err error) {
-	n.folder, err = openFolder(n.config.DataDir, func() (*newcomer, error) { return n.config.newcomer(ctx, n.peer, n.gossipAddress) })
-	if err != nil {
-		return err
-	}
+// identify reads who this node is and where it finds the others.
+func (n *Node) identify() (id *cluster.Identity, err error) {
 	n.peer.Name = n.folder.Name
 	if n.trust, err = n.folder.loadTrust(); err != nil {
-		return err
+		return nil, err
 	}
-	n.directory, err = newDirectory(n.folder)
-	return err
+	if n.directory, err = newDirectory(n.folder); err != nil {
+		return nil, err
+	}
+	return n.trust.identity(n.folder.Name)
 }
 
 // run opens the groups, and begins what goes on beside them.
@@ -159,6 +176,11 @@ func (n *Node) run() error {
 	defer cancel()
 	if err := n.openGroups(ready); err != nil {
 		return err
+	}
+	if layout, err := n.layoutHere(); err == nil && layout.Charter != nil {
+		if err := n.writeToken(layout.Charter); err != nil {
+			return err
+		}
 	}
 	n.net.HandleJoin(n.admit)
 	if err := n.startGossip(); err != nil {

@@ -35,6 +35,12 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	return err
 }
 
+// ReplaceToken makes the join tokens that were given out useless.
+func (n *Node) ReplaceToken(ctx context.Context) error {
+	_, err := n.Do(ctx, ops.Coordination, &ops.ReplaceSecret{Secret: newSecret()})
+	return err
+}
+
 // transferTime is how long a change of leader may take: Raft gives up after an
 // election's time.
 const transferTime = 10 * time.Second

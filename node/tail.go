@@ -18,9 +18,8 @@ import (
 // tails hand on what is written to the groups of this node to nodes that do not hold
 // them.
 type tails struct {
-	mu    sync.Mutex
-	all   map[*tail]struct{}
-	ended bool
+	mu  sync.Mutex
+	all map[*tail]struct{}
 }
 
 // tail is one node that follows one group.

@@ -161,6 +161,7 @@ func (c *removeCommand) Run(out output) error {
 
 type tokenCommand struct {
 	DataDir string `aliases:"data" env:"PREFECTD_DATA_DIR" type:"path" help:"Folder of the node's data; that of the server on this machine that answers, or ./prefectd-data."`
+	Replace bool   `help:"Make those that were printed before useless, and print a new one."`
 	address
 }
 
@@ -175,13 +176,32 @@ func (c *tokenCommand) Run(out output) error {
 			folder = status.DataDir
 		}
 	}
-	token, err := os.ReadFile(filepath.Join(folder, "token"))
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no token in %s: name the data folder of a running node with --data-dir", folder)
-	}
+	token, err := readToken(folder)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\n", strings.TrimSpace(string(token)))
+	if c.Replace {
+		if err := c.ask(http.MethodPost, "/cluster/replace-token", nil, nil); err != nil {
+			return err
+		}
+		old := token
+		for end := time.Now().Add(askTime); token == old; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				return fmt.Errorf("the server that was asked does not use %s: name its data folder with --data-dir", folder)
+			}
+			if token, err = readToken(folder); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintln(out, token)
 	return nil
+}
+
+func readToken(folder string) (string, error) {
+	token, err := os.ReadFile(filepath.Join(folder, "token"))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("there is no token in %s: name the data folder of a running node with --data-dir", folder)
+	}
+	return strings.TrimSpace(string(token)), err
 }

@@ -27,6 +27,8 @@ type commands struct {
 	Transfer transferCommand `cmd:"" help:"Have a node lead a group."`
 	Drain    drainCommand    `cmd:"" help:"Have other nodes take over what a node holds and leads."`
 	Remove   removeCommand   `cmd:"" help:"End a node's membership."`
+	Backup   backupCommand   `cmd:"" help:"Make a backup of the whole cluster, while it goes on."`
+	Restore  restoreCommand  `cmd:"" help:"Make the data folder of a new node, and cluster, from a backup."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

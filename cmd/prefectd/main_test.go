@@ -37,7 +37,7 @@ func prefectd(args ...string) result {
 func TestHelp(t *testing.T) {
 	got := prefectd("--help")
 	require.Equal(t, 0, got.status)
-	for _, command := range []string{"server", "status", "join", "token", "version"} {
+	for _, command := range []string{"server", "status", "join", "token", "restore", "version"} {
 		require.Contains(t, got.stdout, command)
 	}
 	got = prefectd("server", "--help")
@@ -78,6 +78,8 @@ func TestRefusals(t *testing.T) {
 		{"server", "PREFECT_SERVER_API_PORT=x", 1, `PREFECT_SERVER_API_PORT: "x" is no whole number`},
 		{"server --run-groups 300 --port 0", "", 1, "300 run groups: there can be 1 to 256"},
 		{"status --port 1", "", 1, "no server answers"},
+		{"restore /nowhere/backup", "", 1, "/nowhere/backup: no such file"},
+		{"restore main.go", "", 1, "main.go is no backup of prefectd"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			if name, value, ok := strings.Cut(test.env, "="); ok {
@@ -136,6 +138,15 @@ func TestLife(t *testing.T) {
 		require.Equal(t, 0, <-ended, "%s", &stderr)
 	}
 	require.Len(t, clusters, 1, "the second is the same node")
+}
+
+func TestRestore(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "data")
+	line := []string{"restore", "../../node/testdata/backup-v1", "--data-dir", folder, "--node-name", "n1"}
+	require.Equal(t, result{0, "restored what cluster d98c424a-e06a-428d-8760-c846c2322f00 was at 2026-11-23T22:38:00.009859Z " +
+		"(prefectd test, 1 run groups): start it with prefectd server --data-dir " + folder + "\n", ""}, prefectd(line...))
+	got := prefectd(line...)
+	require.Equal(t, result{1, "", "prefectd: data folder " + folder + " is not empty: name another one with --data-dir\n"}, got)
 }
 
 func TestStatus(t *testing.T) {

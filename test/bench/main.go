@@ -4,6 +4,7 @@
 //
 //	bench [flags]                 the comparison
 //	bench soak [flags]            memory of prefectd under a long load
+//	bench cluster [flags]         prefectd on one node, three and five
 //	bench size FOLDER             bytes in use in a prefectd data folder
 package main
 
@@ -45,6 +46,8 @@ func run(ctx context.Context, args []string) error {
 		switch args[0] {
 		case "soak":
 			return soak(ctx, args[1:])
+		case "cluster":
+			return clusterCommand(ctx, args[1:])
 		case "size":
 			return printSize(args[1:])
 		}
