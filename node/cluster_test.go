@@ -416,7 +416,7 @@ func TestAMinorityOnlyShowsWhatItHas(t *testing.T) {
 	require.Equal(t, 1, noted(t, n1, 1))
 	c.stop("n2")
 	c.stop("n3")
-	eventually(t, func() bool { return n1.Ready(t.Context()) != nil })
+	eventually(t, func() bool { return n1.Ready(t.Context()) != nil && n1.replicas.get(1).Leader() == "" })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	for _, ask := range []func() error{
