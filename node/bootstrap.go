@@ -26,6 +26,9 @@ type Bootstrap struct {
 	Token     string   // a seed token, the same for all
 }
 
+// NewSeed makes a token for nodes that start together.
+func NewSeed() string { return cluster.NewSeed() }
+
 // plan is what all nodes must be started with alike.
 type plan struct {
 	Quorum    int      `json:"quorum"`
