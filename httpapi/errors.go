@@ -31,6 +31,7 @@ type (
 var (
 	errNotFound    = ops.NotFound("Not Found")
 	errUnavailable = ops.Unavailable("Service Unavailable")
+	errGivenUp     = ops.UnknownOutcome("Bad Gateway: the request took too long, and may still take place")
 	errInternal    = &ops.Error{Status: 500, Shape: ops.ExceptionMessage, Detail: "Internal Server Error"}
 	errUnauthorize = &ops.Error{Status: 401, Shape: ops.ExceptionMessage, Detail: "Unauthorized"}
 )
@@ -54,7 +55,9 @@ func (c *call) fail(err error) {
 	case errors.As(err, &refusal):
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		c.log().Warn("request was given up", "err", err)
-		refusal = errUnavailable
+		if refusal = errUnavailable; c.route != nil && c.route.Kind == write {
+			refusal = errGivenUp
+		}
 	default:
 		c.log().Error("request failed", "err", err)
 		refusal = errInternal

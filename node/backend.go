@@ -89,11 +89,14 @@ func newOperationID() (id cluster.OperationID) {
 	return id
 }
 
-// refusal tells a client of an error after which the same request may succeed.
+// refusal tells a client of an error after which the same request may succeed, and
+// whether it may have taken place.
 func refusal(err error) error {
 	switch {
-	case cluster.Unavailable(err), errors.Is(err, cluster.ErrUnknownOutcome):
+	case cluster.Unavailable(err):
 		return ops.Unavailable("Service Unavailable: " + err.Error())
+	case errors.Is(err, cluster.ErrUnknownOutcome):
+		return ops.UnknownOutcome("Bad Gateway: " + err.Error())
 	default:
 		return err
 	}
@@ -133,6 +136,9 @@ func (b *backend) Ask(ctx context.Context, group int, q ops.Query) (answer any, 
 			}
 			return err
 		})
+	}
+	if errors.Is(err, cluster.ErrUnknownOutcome) {
+		err = fmt.Errorf("%w: %s", cluster.ErrNoLeader, err) // a read that failed did nothing
 	}
 	if err != nil {
 		return nil, refusal(err)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -27,19 +28,23 @@ func (b *backend) atLeader(ctx context.Context, group int, again func(error) boo
 	here func(ctx context.Context, g *cluster.Group) error, there func(ctx context.Context, node string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var unknown error // of an attempt that may have taken place
 	for wait := minPause; ; wait = min(2*wait, maxPause) {
 		err := b.try(ctx, group, here, there)
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.DeadlineExceeded) && !leaderless(err) {
 			err = fmt.Errorf("%w: no answer in time", cluster.ErrUnknownOutcome)
 		}
 		if err == nil || !again(err) {
 			return err
 		}
+		if unknown == nil && !leaderless(err) {
+			unknown = err
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return err
+			return cmp.Or(unknown, err)
 		case <-timer.C:
 		}
 	}

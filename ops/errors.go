@@ -55,3 +55,9 @@ func Unprocessable(detail string) *Error { return &Error{Status: 422, Detail: de
 func Unavailable(detail string) *Error {
 	return &Error{Status: 503, Shape: ExceptionMessage, Detail: detail, Retryable: true}
 }
+
+// UnknownOutcome is a 502: nobody knows whether the request took place. The stock client
+// sends it again all the same.
+func UnknownOutcome(detail string) *Error {
+	return &Error{Status: 502, Shape: ExceptionMessage, Detail: detail, Retryable: true}
+}

@@ -438,9 +438,16 @@ func (db *DB) Prepare(path string) error {
 }
 
 // Replace puts another, prepared state file in the place of this one, and drops
-// what was applied to it. It waits
-// for open transactions; those that come meanwhile wait for it.
+// what was applied to it. It waits for open transactions; those that come meanwhile
+// wait for it.
 func (db *DB) Replace(path string) error {
+	// The room that the old file takes is given back when nobody has it open, which
+	// takes a while: not while everybody waits.
+	old, err := os.Open(db.path)
+	if err != nil {
+		return fmt.Errorf("replace state file: %w", err)
+	}
+	defer old.Close()
 	db.flushing.Lock()
 	defer db.flushing.Unlock()
 	db.writing.Lock()
