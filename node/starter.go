@@ -218,7 +218,7 @@ func (s *starter) elect(ctx context.Context, votes []vote) (next, error) {
 
 // follow is what to do when somebody is elected.
 func (s *starter) follow(f founder) next {
-	if f == s.self {
+	if f.Instance == s.self.Instance { // its name may be another now
 		return next{founds: true}
 	}
 	return next{waits: fmt.Sprintf("node %s is elected to found the cluster and has not yet: if its disk is lost, stop all nodes, delete %s in the data folder of each, and start them again", f.Name, voteFile)}

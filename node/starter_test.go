@@ -139,6 +139,13 @@ func TestWhatAStarterWaitsFor(t *testing.T) {
 	require.Contains(t, waits(all["n1"]), "node n2 is elected to found the cluster and has not yet")
 	require.Contains(t, waits(fourth), "node n2 is elected")
 
+	renamed, err := newStarter(all["n2"].dir, "other", all["n2"].plan)
+	require.NoError(t, err)
+	renamed.ask = ask
+	now, err = renamed.round(t.Context())
+	require.NoError(t, err)
+	require.True(t, now.founds, "it is the same node")
+
 	require.NoError(t, os.WriteFile(filepath.Join(fourth.dir, voteFile), []byte("{"), 0o600))
 	_, err = newStarter(fourth.dir, "n4", fourth.plan)
 	require.ErrorContains(t, err, "bootstrap.json is damaged: the node has no data yet, so empty its data folder")
