@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -18,33 +19,45 @@ import (
 // maxApplication bounds what somebody without a certificate can send.
 const maxApplication = 64 << 10
 
-// joinServer takes the applications of those who want to be members.
+// joinServer takes the applications of those who want to be members, and the questions
+// of those who have the seed.
 func (n *Network) joinServer() *http.Server {
 	return &http.Server{
 		BaseContext:       func(net.Listener) context.Context { return n.ctx },
 		ReadHeaderTimeout: handshakeTime,
 		ErrorLog:          stdLogger(n.log),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			admit := n.admit.Load()
-			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxApplication))
-			if err == nil && admit == nil {
-				err = errors.New("the node has just been started: try again")
-			}
-			var answer []byte
-			if err == nil {
+			answerJoin(w, r, n.log, func(ctx context.Context, body []byte) (answer []byte, err error) {
+				respond := n.admit.Load()
+				if len(r.TLS.PeerCertificates) > 0 { // only the seed's is asked for
+					respond = &n.seeded.Load().answer
+				}
+				if respond == nil {
+					return nil, errors.New("the node has just been started: try again")
+				}
 				err = n.protect(func() (err error) {
-					answer, err = (*admit)(r.Context(), body)
+					answer, err = (*respond)(ctx, body)
 					return err
 				})
-			}
-			if err != nil {
-				n.log.Warn("node was not admitted", "from", r.RemoteAddr, "err", err)
-				http.Error(w, err.Error(), http.StatusForbidden)
-				return
-			}
-			w.Write(answer)
+				return answer, err
+			})
 		}),
 	}
+}
+
+// answerJoin answers a request of somebody who is not a member.
+func answerJoin(w http.ResponseWriter, r *http.Request, log *slog.Logger, respond answerFunc) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxApplication))
+	var answer []byte
+	if err == nil {
+		answer, err = respond(r.Context(), body)
+	}
+	if err != nil {
+		log.Warn("node was not admitted", "from", r.RemoteAddr, "err", err)
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	w.Write(answer)
 }
 
 // HandleJoin answers those who want to join; what they send and get is the caller's
@@ -56,8 +69,17 @@ func (n *Network) HandleJoin(admit func(ctx context.Context, body []byte) ([]byt
 // RequestJoin sends an application to a member, after making sure that it is of the
 // cluster that the token is of. Its errors say what to do.
 func RequestJoin(ctx context.Context, address string, t Token, body []byte) ([]byte, error) {
+	return postJoin(ctx, address, &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{protocolJoin},
+		InsecureSkipVerify:    true, // by the fingerprint instead
+		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error { return t.verify(chain) },
+	}, body)
+}
+
+// postJoin sends something to a node that this one is no fellow member of.
+func postJoin(ctx context.Context, address string, config *tls.Config, body []byte) ([]byte, error) {
 	transport := &http.Transport{DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialMember(ctx, address, t)
+		return dialMember(ctx, address, config)
 	}}
 	defer transport.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://member/join", bytes.NewReader(body))
@@ -85,18 +107,14 @@ var (
 	errNoTLS        = errors.New("it does not speak TLS")
 )
 
-func dialMember(ctx context.Context, address string, t Token) (net.Conn, error) {
+func dialMember(ctx context.Context, address string, config *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime+handshakeTime)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(raw, &tls.Config{
-		MinVersion: tls.VersionTLS13, NextProtos: []string{protocolJoin},
-		InsecureSkipVerify:    true, // by the fingerprint instead
-		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error { return t.verify(chain) },
-	})
+	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		var header tls.RecordHeaderError

@@ -37,6 +37,7 @@ type Network struct {
 	calls     handlers
 	client    *http.Client
 	admit     atomic.Pointer[func(ctx context.Context, body []byte) ([]byte, error)]
+	seeded    atomic.Pointer[seeded]
 
 	complained atomic.Int64 // when refused said something
 

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 )
@@ -188,7 +189,8 @@ func (id *Identity) verify(raw [][]byte) (*x509.Certificate, error) {
 const (
 	protocolRaft  = "prefectd-raft"
 	protocolCalls = "h2"
-	protocolJoin  = "http/1.1" // of those who have no certificate yet
+	protocolJoin  = "http/1.1"      // of those who have no certificate yet
+	protocolSeed  = "prefectd-seed" // offered by those who show the seed's: then it is the former
 )
 
 // peer checks the certificates of a node, and that it still is one.
@@ -243,6 +245,9 @@ func (n *Network) serverConfig() *tls.Config {
 		if len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == protocolJoin {
 			return join, nil
 		}
+		if s := n.seeded.Load(); s != nil && slices.Contains(hello.SupportedProtos, protocolSeed) {
+			return s.seed.server(), nil
+		}
 		return base, nil
 	}
 	return choose
@@ -266,25 +271,37 @@ func NewToken(a *Authority, secret []byte) (t Token) {
 
 // String is the token as it is handed on.
 func (t Token) String() string {
-	body := append(t.Fingerprint[:], t.Secret[:]...)
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(body, tokenSum(body)...))
+	return sealToken(tokenPrefix, append(t.Fingerprint[:], t.Secret[:]...))
+}
+
+// ParseToken reads a token.
+func ParseToken(text string) (t Token, err error) {
+	body, ok := openToken(tokenPrefix, text, len(t.Fingerprint)+len(t.Secret))
+	if !ok {
+		return t, errors.New("this is no token, or not the whole of it: copy what `prefectd token` prints on a member")
+	}
+	copy(t.Fingerprint[:], body)
+	copy(t.Secret[:], body[len(t.Fingerprint):])
+	return t, nil
+}
+
+// sealToken is a token of some kind as text.
+func sealToken(prefix string, body []byte) string {
+	return prefix + base64.RawURLEncoding.EncodeToString(append(body, tokenSum(body)...))
+}
+
+// openToken answers what sealToken was given.
+func openToken(prefix, text string, size int) (body []byte, ok bool) {
+	encoded, ok := strings.CutPrefix(strings.TrimSpace(text), prefix)
+	body, err := base64.RawURLEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(body) != size+2 || !bytes.Equal(body[size:], tokenSum(body[:size])) {
+		return nil, false
+	}
+	return body[:size], true
 }
 
 // tokenSum recognises a token that was not copied as a whole.
 func tokenSum(body []byte) []byte {
 	sum := sha256.Sum256(body)
 	return sum[:2]
-}
-
-// ParseToken reads a token.
-func ParseToken(text string) (t Token, err error) {
-	encoded, ok := strings.CutPrefix(strings.TrimSpace(text), tokenPrefix)
-	body, err := base64.RawURLEncoding.DecodeString(encoded)
-	size := len(t.Fingerprint) + len(t.Secret)
-	if !ok || err != nil || len(body) != size+2 || !bytes.Equal(body[size:], tokenSum(body[:size])) {
-		return t, errors.New("this is no token, or not the whole of it: copy what `prefectd token` prints on a member")
-	}
-	copy(t.Fingerprint[:], body)
-	copy(t.Secret[:], body[len(t.Fingerprint):])
-	return t, nil
 }

@@ -18,6 +18,7 @@ import (
 //	trust.json      its certificate and key, and what it knows the others by
 //	members.json    where the other nodes were the last time
 //	token           lets a node join this one's cluster
+//	bootstrap.json  whom a node that has no cluster yet voted for
 //	lock            held while a prefectd uses the folder
 //	groups/N/       log and state of group N
 const folderFormat = 1

@@ -42,11 +42,7 @@ type admission struct {
 const joinTime = 90 * time.Second
 
 // apply asks a member to be admitted.
-func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*newcomer, error) {
-	token, err := cluster.ParseToken(c.Join.Token)
-	if err != nil {
-		return nil, err
-	}
+func (j *Join) apply(ctx context.Context, self cluster.Peer, gossip string) (*newcomer, error) {
 	key, err := newNodeKey()
 	if err != nil {
 		return nil, err
@@ -55,24 +51,20 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	if err != nil {
 		return nil, fmt.Errorf("encode key: %w", err)
 	}
-	body, err := prefect.Marshal(&application{
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	raw, err := j.send(ctx, &application{
 		Member: store.Member{
 			Name: self.Name, Cluster: self.Cluster, Gossip: gossip, API: self.API, Version: self.Version, Level: self.Level,
 		},
-		Secret: token.Secret[:], Key: public,
+		Key: public,
 	})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
-	defer cancel()
-	raw, err := cluster.RequestJoin(ctx, c.Join.Address, token, body)
 	if err != nil {
 		return nil, err
 	}
 	var a admission
 	if err := prefect.Unmarshal(raw, &a); err != nil {
-		return nil, fmt.Errorf("%s does not answer as a member does: %w", c.Join.Address, err)
+		return nil, fmt.Errorf("%s does not answer as a member does: %w", j.Address, err)
 	}
 	t := &trust{Certificate: string(a.Certificate), Authority: string(a.Authority), GossipKey: a.GossipKey}
 	if err := t.setKey(key); err != nil {
@@ -80,6 +72,31 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	}
 	id := identity{Name: self.Name, ClusterID: a.ClusterID, RunGroups: a.RunGroups, Joined: true}
 	return &newcomer{identity: id, trust: t, members: a.Members}, nil
+}
+
+// send sends an application, with a token of whichever kind.
+func (j *Join) send(ctx context.Context, a *application) ([]byte, error) {
+	if cluster.IsSeed(j.Token) {
+		seed, err := cluster.ParseSeed(j.Token)
+		if err != nil {
+			return nil, err
+		}
+		body, err := prefect.Marshal(&inquiry{Apply: a})
+		if err != nil {
+			return nil, err
+		}
+		return seed.Ask(ctx, j.Address, body)
+	}
+	token, err := cluster.ParseToken(j.Token)
+	if err != nil {
+		return nil, err
+	}
+	a.Secret = token.Secret[:]
+	body, err := prefect.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.RequestJoin(ctx, j.Address, token, body)
 }
 
 // admit takes a node in that applies with the right secret.
@@ -95,6 +112,11 @@ func (n *Node) admit(ctx context.Context, body []byte) ([]byte, error) {
 	if layout.Charter == nil || subtle.ConstantTimeCompare(layout.Charter.Secret, a.Secret) != 1 {
 		return nil, errors.New("the token is not valid, or not any more: get one with `prefectd token` on a member")
 	}
+	return n.welcome(ctx, &a, layout)
+}
+
+// welcome takes a node in that has proven that it may join.
+func (n *Node) welcome(ctx context.Context, a *application, layout *ops.Layout) ([]byte, error) {
 	public, err := x509.ParsePKIXPublicKey(a.Key)
 	if err != nil || a.Member.Name == "" {
 		return nil, errors.New("the application is damaged, or of another version")

@@ -35,6 +35,9 @@ type Config struct {
 	// use: nobody asked for them.
 	Solitary bool
 	Join     *Join // the cluster that a new node is to be a member of; nil: its own
+	// Bootstrap has new nodes that start together found one cluster; nil: this one founds
+	// its own. It takes precedence over Join.
+	Bootstrap *Bootstrap
 	// ReplaceAfter is how long a member may be silent until others hold its groups;
 	// 0 means five minutes.
 	ReplaceAfter time.Duration
@@ -61,16 +64,21 @@ func (c *Config) name() string {
 
 // newcomer is what a new data folder is to say: of a cluster's first node, or of one
 // that was admitted to a cluster.
-func (c *Config) newcomer(ctx context.Context, peer cluster.Peer, gossip string) (*newcomer, error) {
-	if c.Join != nil {
-		return c.apply(ctx, peer, gossip)
-	}
+func (c *Config) newcomer(ctx context.Context, l net.Listener, peer cluster.Peer, gossip string) (*newcomer, error) {
 	id := identity{Name: peer.Name, ClusterID: uuid.NewString(), RunGroups: c.RunGroups}
 	if id.RunGroups == 0 {
 		id.RunGroups = DefaultRunGroups
 	}
 	if id.RunGroups < 1 || id.RunGroups > maxRunGroups {
 		return nil, fmt.Errorf("%d run groups: there can be 1 to %d", id.RunGroups, maxRunGroups)
+	}
+	switch {
+	case c.Bootstrap != nil:
+		if joined, err := c.bootstrap(ctx, l, peer, gossip); joined != nil || err != nil {
+			return joined, err
+		}
+	case c.Join != nil:
+		return c.Join.apply(ctx, peer, gossip)
 	}
 	t, err := foundTrust(id.ClusterID, id.Name)
 	if err != nil {
@@ -133,9 +141,12 @@ func (n *Node) start(ctx context.Context) (err error) {
 		if listener, err = n.listen(); err != nil { // others are to be told where
 			return nil, err
 		}
-		return n.config.newcomer(ctx, n.peer, n.gossipAddress)
+		return n.config.newcomer(ctx, listener, n.peer, n.gossipAddress)
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.folder.forgetVote(); err != nil {
 		return err
 	}
 	if listener == nil {
@@ -183,6 +194,7 @@ func (n *Node) run() error {
 		}
 	}
 	n.net.HandleJoin(n.admit)
+	n.handleSeed()
 	if err := n.startGossip(); err != nil {
 		return err
 	}

@@ -161,13 +161,18 @@ func (c *removeCommand) Run(out output) error {
 
 type tokenCommand struct {
 	DataDir string `aliases:"data" env:"PREFECTD_DATA_DIR" type:"path" help:"Folder of the node's data; that of the server on this machine that answers, or ./prefectd-data."`
-	Replace bool   `help:"Make those that were printed before useless, and print a new one."`
+	New     bool   `xor:"new" help:"Make a seed token for prefectd server --join, with which nodes become a cluster; no server takes part in it."`
+	Replace bool   `xor:"new" help:"Make those that were printed before useless, and print a new one."`
 	address
 }
 
 // Run prints the token that is in the data folder of a node: whoever may read that may
 // also let nodes in.
 func (c *tokenCommand) Run(out output) error {
+	if c.New {
+		fmt.Fprintln(out, node.NewSeed())
+		return nil
+	}
 	folder := c.DataDir
 	if folder == "" {
 		folder = "./prefectd-data"

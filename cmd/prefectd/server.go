@@ -56,11 +56,39 @@ type serving struct {
 
 type serverCommand struct {
 	serving
-	RunGroups int `env:"PREFECTD_RUN_GROUPS" help:"Number of groups that a new cluster spreads its runs over, 1 to 256; ${run_groups}. It stays for ever."`
+	RunGroups       int      `env:"PREFECTD_RUN_GROUPS" help:"Number of groups that a new cluster spreads its runs over, 1 to 256; ${run_groups}. It stays for ever."`
+	Join            []string `env:"PREFECTD_JOIN" placeholder:"HOST,..." help:"Addresses for other nodes of all nodes that start together, by default at port 4201: a new node joins their cluster, or they found one. A node with data just starts."`
+	BootstrapExpect uint     `env:"PREFECTD_BOOTSTRAP_EXPECT" placeholder:"N" help:"How many new nodes have to be there to found a cluster; all of --join."`
+	Token           string   `env:"PREFECTD_TOKEN" help:"What prefectd token --new printed, the same on all nodes of --join."`
 }
 
 // Run serves until a signal.
-func (c *serverCommand) Run(out output) error { return c.serve(out, c.RunGroups, nil) }
+func (c *serverCommand) Run(out output) error {
+	return c.serve(out, node.Config{RunGroups: c.RunGroups, Bootstrap: c.bootstrap()})
+}
+
+// bootstrap is what the node shall do with others, if there are any. A token alone does
+// not count: it may be there for prefectd join.
+func (c *serverCommand) bootstrap() *node.Bootstrap {
+	if len(c.Join) == 0 && c.BootstrapExpect == 0 {
+		return nil
+	}
+	b := &node.Bootstrap{Expect: int(c.BootstrapExpect), Token: c.Token}
+	for _, where := range c.Join {
+		if where = strings.TrimSpace(where); where != "" {
+			b.Addresses = append(b.Addresses, clusterAddress(where))
+		}
+	}
+	return b
+}
+
+// clusterAddress is an address for other nodes with its port.
+func clusterAddress(where string) string {
+	if _, _, err := net.SplitHostPort(where); err != nil {
+		return net.JoinHostPort(where, strconv.Itoa(clusterPort))
+	}
+	return where
+}
 
 type joinCommand struct {
 	Address string `arg:"" help:"Address of a member for other nodes: host:port, by default port 4201."`
@@ -70,11 +98,7 @@ type joinCommand struct {
 
 // Run serves until a signal, as a member of the cluster.
 func (c *joinCommand) Run(out output) error {
-	where := c.Address
-	if _, _, err := net.SplitHostPort(where); err != nil {
-		where = net.JoinHostPort(where, strconv.Itoa(clusterPort))
-	}
-	return c.serve(out, 0, &node.Join{Address: where, Token: c.Token})
+	return c.serve(out, node.Config{Join: &node.Join{Address: clusterAddress(c.Address), Token: c.Token}})
 }
 
 // Ports of a node unless it is told others.
@@ -91,7 +115,8 @@ const drainTime = 20 * time.Second
 // would have it collected all the time.
 const garbage = 200
 
-func (c *serving) serve(out output, runGroups int, join *node.Join) error {
+// serve runs the node that config begins to describe.
+func (c *serving) serve(out output, config node.Config) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -116,7 +141,11 @@ func (c *serving) serve(out output, runGroups int, join *node.Join) error {
 		return err
 	}
 	defer listener.Close() // closed before, when the server served
-	n, err := c.start(settings, runGroups, join, listener, signals, log)
+	n, err := c.start(config, settings, listener, signals, log)
+	if config.Bootstrap != nil && errors.Is(err, context.Canceled) {
+		log.Info("stopping before there is a cluster")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -128,7 +157,7 @@ func (c *serving) serve(out output, runGroups int, join *node.Join) error {
 }
 
 // start starts the node. A signal ends it: it may be waiting to be admitted.
-func (c *serving) start(s *node.Settings, runGroups int, join *node.Join, api net.Listener, signals chan os.Signal, log *slog.Logger) (*node.Node, error) {
+func (c *serving) start(config node.Config, s *node.Settings, api net.Listener, signals chan os.Signal, log *slog.Logger) (*node.Node, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	started := make(chan struct{})
@@ -141,14 +170,12 @@ func (c *serving) start(s *node.Settings, runGroups int, join *node.Join, api ne
 		case <-started:
 		}
 	}()
-	return node.Start(ctx, node.Config{
-		DataDir: c.DataDir, Name: c.NodeName, RunGroups: runGroups,
-		Settings: s, Version: programVersion(), Log: log,
-		Host: s.Host, API: api.Addr().String(),
-		ClusterPort: orPort(c.ClusterPort, clusterPort), GossipPort: orPort(c.GossipPort, gossipPort),
-		Solitary: join == nil && c.ClusterPort == nil && c.GossipPort == nil,
-		Join:     join, ReplaceAfter: c.ReplaceAfter, MaxLevel: c.MaxLevel,
-	})
+	config.DataDir, config.Name, config.ReplaceAfter, config.MaxLevel = c.DataDir, c.NodeName, c.ReplaceAfter, c.MaxLevel
+	config.Settings, config.Version, config.Log = s, programVersion(), log
+	config.Host, config.API = s.Host, api.Addr().String()
+	config.ClusterPort, config.GossipPort = orPort(c.ClusterPort, clusterPort), orPort(c.GossipPort, gossipPort)
+	config.Solitary = config.Join == nil && config.Bootstrap == nil && c.ClusterPort == nil && c.GossipPort == nil
+	return node.Start(ctx, config)
 }
 
 func orPort(port *int, standard int) int {
