@@ -18,8 +18,9 @@ const Checkpoint = 700
 
 // EventSocket sends events over /events/in. One goroutine may use it at a time.
 type EventSocket struct {
-	conn  *websocket.Conn
-	ended chan struct{} // closed when nothing more can be read
+	conn     *websocket.Conn
+	patience time.Duration // for writing a frame
+	ended    chan struct{} // closed when nothing more can be read
 
 	mu    sync.Mutex
 	pings int
@@ -34,7 +35,7 @@ func (c *Client) OpenEvents(ctx context.Context) (*EventSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &EventSocket{conn: conn, ended: make(chan struct{}), pong: map[string]chan struct{}{}}
+	s := &EventSocket{conn: conn, patience: c.nodes[0].patience(), ended: make(chan struct{}), pong: map[string]chan struct{}{}}
 	conn.SetPongHandler(s.answered)
 	go s.read()
 	if err := s.Checkpoint(ctx); err != nil {
@@ -58,19 +59,33 @@ func (c *Client) OpenStream(ctx context.Context, path string, ask any) (*websock
 	return conn, nil
 }
 
+// dial opens a websocket, on the next node if one does not let it.
+func (c *Client) dial(ctx context.Context, path string) (conn *websocket.Conn, err error) {
+	for range c.nodes {
+		at := c.at.Load()
+		if conn, err = c.nodes[at%uint32(len(c.nodes))].dial(ctx, path); err == nil {
+			return conn, nil
+		}
+		c.at.CompareAndSwap(at, at+1)
+	}
+	return nil, err
+}
+
 // dial opens a websocket and authenticates.
-func (c *Client) dial(ctx context.Context, path string) (*websocket.Conn, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"prefect"}, EnableCompression: true, HandshakeTimeout: 20 * time.Second}
-	conn, _, err := dialer.DialContext(ctx, strings.Replace(c.base, "http", "ws", 1)+path, http.Header{"User-Agent": {userAgent}})
+func (n *node) dial(ctx context.Context, path string) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{Subprotocols: []string{"prefect"}, EnableCompression: true, HandshakeTimeout: n.patience()}
+	conn, _, err := dialer.DialContext(ctx, strings.Replace(n.base, "http", "ws", 1)+path, http.Header{"User-Agent": {userAgent}})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	var answer struct {
 		Type string `json:"type"`
 	}
+	conn.SetReadDeadline(time.Now().Add(n.patience()))
 	if err = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"auth","token":null}`)); err == nil {
 		err = conn.ReadJSON(&answer)
 	}
+	conn.SetReadDeadline(time.Time{})
 	if err == nil && answer.Type != "auth_success" {
 		err = fmt.Errorf("the answer to auth is %q", answer.Type)
 	}
@@ -80,6 +95,9 @@ func (c *Client) dial(ctx context.Context, path string) (*websocket.Conn, error)
 	}
 	return conn, nil
 }
+
+// patience is how long a server may take to open a websocket or take a frame.
+func (n *node) patience() time.Duration { return min(20*time.Second, n.http.ReadTimeout) }
 
 // read takes what the server sends until the connection ends: control frames are
 // handled on the way.
@@ -107,6 +125,7 @@ func (s *EventSocket) answered(payload string) error {
 
 // Send sends an event.
 func (s *EventSocket) Send(event []byte) error {
+	s.conn.SetWriteDeadline(time.Now().Add(s.patience))
 	return s.conn.WriteMessage(websocket.TextMessage, event)
 }
 
@@ -119,7 +138,7 @@ func (s *EventSocket) Checkpoint(ctx context.Context) error {
 	pong := make(chan struct{})
 	s.pong[payload] = pong
 	s.mu.Unlock()
-	if err := s.conn.WriteControl(websocket.PingMessage, []byte(payload), time.Now().Add(20*time.Second)); err != nil {
+	if err := s.conn.WriteControl(websocket.PingMessage, []byte(payload), time.Now().Add(s.patience)); err != nil {
 		return err
 	}
 	select {

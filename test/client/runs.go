@@ -24,6 +24,7 @@ type FlowRun struct {
 	StateID   string `json:"state_id"`
 	StateType string `json:"state_type"`
 	RunCount  int    `json:"run_count"`
+	State     State  `json:"state"`
 }
 
 // State is what is read of a state.
@@ -31,6 +32,7 @@ type State struct {
 	ID        string `json:"id"`
 	Type      string `json:"type"`
 	Name      string `json:"name"`
+	Message   string `json:"message"`
 	Timestamp string `json:"timestamp"`
 }
 
@@ -128,26 +130,42 @@ func details(runID string, final bool) map[string]any {
 	return d
 }
 
+// Proposal is a state to set on a flow run.
+type Proposal struct {
+	Type    string
+	Message string // none when empty
+	Force   bool   // past the rules
+}
+
+// Verdict is what became of a proposal.
+type Verdict struct {
+	Status  string          `json:"status"` // ACCEPT, REJECT, ABORT or WAIT
+	State   *State          `json:"state"`
+	Details json.RawMessage `json:"details"`
+}
+
+// Propose asks for a transition of a flow run.
+func (c *Client) Propose(ctx context.Context, runID string, p Proposal) (v Verdict, err error) {
+	final := p.Type == "COMPLETED" || p.Type == "FAILED"
+	state := newState{Type: p.Type, Name: title(p.Type), Details: details(runID, final)}
+	if p.Message != "" {
+		state.Message = &p.Message
+	}
+	body := map[string]any{"state": state, "force": p.Force}
+	return v, c.Call(ctx, http.MethodPost, "/flow_runs/"+runID+"/set_state", body, &v)
+}
+
 // SetState asks for a transition of a flow run; anything but ACCEPT is an error.
 // It answers the new state's id.
 func (c *Client) SetState(ctx context.Context, runID, state string) (id string, err error) {
-	final := state == "COMPLETED" || state == "FAILED"
-	body := map[string]any{
-		"state": newState{Type: state, Name: title(state), Details: details(runID, final)},
-		"force": false,
-	}
-	var answer struct {
-		Status  string          `json:"status"`
-		State   *State          `json:"state"`
-		Details json.RawMessage `json:"details"`
-	}
-	if err := c.Call(ctx, http.MethodPost, "/flow_runs/"+runID+"/set_state", body, &answer); err != nil {
+	v, err := c.Propose(ctx, runID, Proposal{Type: state})
+	if err != nil {
 		return "", err
 	}
-	if answer.Status != "ACCEPT" || answer.State == nil || answer.State.Type != state {
-		return "", fmt.Errorf("%s of flow run %s: %s %s", state, runID, answer.Status, answer.Details)
+	if v.Status != "ACCEPT" || v.State == nil || v.State.Type != state {
+		return "", fmt.Errorf("%s of flow run %s: %s %s", state, runID, v.Status, v.Details)
 	}
-	return answer.State.ID, nil
+	return v.State.ID, nil
 }
 
 // ReadRun reads a flow run.

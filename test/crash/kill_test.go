@@ -22,20 +22,20 @@ func TestKilledUnderLoad(t *testing.T) {
 	all := newLoad(t, s)
 	for round := range *rounds {
 		moment := time.Duration(50+random.IntN(1000)) * time.Millisecond
-		runs, logs := len(all.runs), len(all.logs)
-		all.during(s, func(ending func()) {
+		before := all.Mark()
+		during(t, all, func(ending func()) {
 			time.Sleep(moment) // the moment of the kill is the subject
 			ending()
 			s.kill()
 		})
 		s.start()
-		newest := all.since(runs, logs)
-		newest.check(s)
-		t.Logf("round %d: killed after %s: %d flow runs, %d log streams hold", round+1, moment, len(newest.runs), len(newest.logs))
+		newest := all.Since(before)
+		require.NoError(t, newest.Check(t.Context(), s.client))
+		t.Logf("round %d: killed after %s: %s hold", round+1, moment, newest)
 	}
 	s.kill()
 	s.start()
-	all.check(s)
+	require.NoError(t, all.Check(t.Context(), s.client))
 }
 
 // TestStoppedUnderLoad ends the server by signals under load: it answers what it
@@ -46,7 +46,7 @@ func TestStoppedUnderLoad(t *testing.T) {
 			s := newServer(t)
 			s.start()
 			l := newLoad(t, s)
-			l.during(s, func(ending func()) {
+			during(t, l, func(ending func()) {
 				time.Sleep(500 * time.Millisecond) // let there be a load
 				ending()
 				require.NoError(t, s.process.Signal(signal))
@@ -59,7 +59,7 @@ func TestStoppedUnderLoad(t *testing.T) {
 			})
 			require.Zero(t, s.process.ExitCode())
 			s.start()
-			l.check(s)
+			require.NoError(t, l.Check(t.Context(), s.client))
 		})
 	}
 }
