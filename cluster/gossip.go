@@ -3,11 +3,12 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,43 +52,119 @@ type Gossip struct {
 const (
 	rejoinEvery = 2 * time.Second
 	leaveTime   = 500 * time.Millisecond
+	lookupTime  = 5 * time.Second // for this node's own addresses
 )
+
+// gossipTimes makes memberlist notice in about three seconds that a node is gone: of
+// three nodes each is asked every other interval, found silent one later, and given
+// four more to object. There are too few nodes to wait for others to agree.
+func gossipTimes(c *memberlist.Config) {
+	c.ProbeInterval, c.ProbeTimeout = 400*time.Millisecond, 200*time.Millisecond
+	c.SuspicionMult, c.SuspicionMaxTimeoutMult = 4, 1
+	c.GossipInterval = 100 * time.Millisecond
+	c.TCPTimeout = 5 * time.Second
+}
 
 // StartGossip listens, and looks for the others from now on.
 func StartGossip(c GossipConfig) (*Gossip, error) {
-	g := &Gossip{config: c, here: &presence{nodes: map[string]present{}, changes: make(chan struct{}, 1)}}
-	meta, err := json.Marshal(c.Self)
-	if err != nil {
-		return nil, fmt.Errorf("gossip: %w", err)
-	}
-	conf := memberlist.DefaultLANConfig()
-	conf.Name = c.Self.Name
-	conf.BindAddr, conf.BindPort = bindAddress(c.Host), c.Port
-	conf.AdvertiseAddr, conf.AdvertisePort = c.Advertise, c.Port
-	conf.SecretKey = c.Key
-	conf.Delegate, conf.Events = delegate{meta}, g.here
-	conf.Logger = stdLogger(c.Log)
-	// A node that comes back at another address is itself, not another of its name.
-	conf.DeadNodeReclaimTime = time.Second
-	if g.list, err = memberlist.Create(conf); err != nil {
-		return nil, fmt.Errorf("gossip on port %d: %w", c.Port, err)
-	}
 	ctx, stop := context.WithCancel(context.Background())
-	g.stop = stop
+	g := &Gossip{config: c, stop: stop, here: &presence{nodes: map[string]present{}, changes: make(chan struct{}, 1)}}
+	if err := g.start(ctx); err != nil {
+		stop()
+		return nil, fmt.Errorf("gossip on %s port %d: %w", c.Host, c.Port, err)
+	}
 	g.running.Go(func() { g.tell(ctx) })
 	g.running.Go(func() { g.rejoin(ctx) })
 	return g, nil
 }
 
-// bindAddress is a host as memberlist wants it.
-func bindAddress(host string) string {
-	switch host {
-	case "", "::":
-		return "0.0.0.0"
-	case "localhost":
-		return "127.0.0.1"
+// start listens.
+func (g *Gossip) start(ctx context.Context) error {
+	conf, err := g.settings(ctx)
+	if err != nil {
+		return err
 	}
-	return host
+	listening, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+		BindAddrs: []string{conf.BindAddr}, BindPort: conf.BindPort, Logger: conf.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	conf.Transport = &gossipTransport{listening, ctx}
+	if g.list, err = memberlist.Create(conf); err != nil {
+		return errors.Join(err, listening.Shutdown())
+	}
+	return nil
+}
+
+// settings are what memberlist is told. It knows a node by a name that is new each
+// time the node starts, so one that comes back, at whichever address, never has to
+// wait until the others have given up what they knew of it before.
+func (g *Gossip) settings(ctx context.Context) (*memberlist.Config, error) {
+	c := &g.config
+	card := card{Peer: c.Self, Since: time.Now().UnixMicro()}
+	meta, err := json.Marshal(card)
+	if err != nil {
+		return nil, err
+	}
+	if len(meta) > memberlist.MetaMaxSize {
+		return nil, fmt.Errorf("name and addresses of the node take %d bytes, %d are possible", len(meta), memberlist.MetaMaxSize)
+	}
+	conf := memberlist.DefaultLANConfig()
+	gossipTimes(conf)
+	conf.Name = fmt.Sprintf("%s@%d", card.Name, card.Since)
+	conf.BindPort, conf.AdvertisePort = c.Port, c.Port
+	if conf.BindAddr, err = ipOf(ctx, c.Host); err != nil {
+		return nil, err
+	}
+	if conf.AdvertiseAddr, err = ipOf(ctx, c.Advertise); err != nil {
+		return nil, err
+	}
+	conf.SecretKey = c.Key
+	conf.Delegate, conf.Events = delegate{meta}, g.here
+	conf.Logger = stdLogger(c.Log)
+	return conf, nil
+}
+
+// ipOf is an address of a host, which is all that memberlist understands.
+func ipOf(ctx context.Context, host string) (string, error) {
+	if host == "" || host == "::" {
+		return "0.0.0.0", nil // Go takes it for all addresses of either kind
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return "", err
+	}
+	return addresses[0], nil
+}
+
+// gossipTransport ends its connections when the node stops.
+type gossipTransport struct {
+	*memberlist.NetTransport
+	ctx context.Context
+}
+
+// DialAddressTimeout connects to another node.
+func (t *gossipTransport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: timeout}
+	conn, err := dialer.DialContext(t.ctx, "tcp", a.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return &gossipConn{conn, context.AfterFunc(t.ctx, func() { conn.Close() })}, nil
+}
+
+type gossipConn struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close ends the connection.
+func (c *gossipConn) Close() error {
+	c.forget()
+	return c.Conn.Close()
 }
 
 // tell passes on who is there.
@@ -107,18 +184,41 @@ func (g *Gossip) rejoin(ctx context.Context) {
 	ticker := time.NewTicker(rejoinEvery)
 	defer ticker.Stop()
 	for {
-		missing := slices.DeleteFunc(g.config.Seeds(), g.here.at)
-		if len(missing) > 0 {
-			if _, err := g.list.Join(missing); err != nil && ctx.Err() == nil {
-				g.config.Log.Debug("gossip: nodes are missing", "addresses", strings.Join(missing, " "), "err", err)
-			}
+		var looking sync.WaitGroup
+		for _, seed := range g.config.Seeds() {
+			looking.Go(func() {
+				if err := g.find(ctx, seed); err != nil && ctx.Err() == nil {
+					g.config.Log.Debug("gossip: a node is missing", "address", seed, "err", err)
+				}
+			})
 		}
+		looking.Wait()
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// find gets in touch with who should be at an address, unless somebody there is
+// known.
+func (g *Gossip) find(ctx context.Context, seed string) error {
+	host, port, err := net.SplitHostPort(seed)
+	if err != nil {
+		return err
+	}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return err
+	}
+	for i := range addresses {
+		if addresses[i] = net.JoinHostPort(addresses[i], port); g.here.at(addresses[i]) {
+			return nil
+		}
+	}
+	_, err = g.list.Join(addresses)
+	return err
 }
 
 // Peers are those who are there, this node among them, by name.
@@ -155,24 +255,40 @@ func (delegate) LocalState(bool) []byte { return nil }
 
 func (delegate) MergeRemoteState([]byte, bool) {}
 
+// card is what memberlist carries about a node. Who reads it skips fields that it
+// does not know.
+type card struct {
+	Peer
+	Since int64 `json:"s"` // when it started, in microseconds since 1970
+}
+
 // presence is who is there. Memberlist's own list may change while it is read.
 type presence struct {
 	changes chan struct{}
 
 	mu    sync.Mutex
-	nodes map[string]present
+	nodes map[string]present // by memberlist's names
 }
 
 type present struct {
-	peer    Peer
+	card
 	address string // where it gossips
 }
 
-func (p *presence) peers() (list []Peer) {
+// peers are the nodes by name. One that came back counts as it is now, also while
+// what it was before is not given up.
+func (p *presence) peers() []Peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(p.nodes)) {
-		list = append(list, p.nodes[name].peer)
+	newest := map[string]card{}
+	for _, n := range p.nodes {
+		if n.Since >= newest[n.Name].Since {
+			newest[n.Name] = n.card
+		}
+	}
+	list := make([]Peer, 0, len(newest))
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		list = append(list, newest[name].Peer)
 	}
 	return list
 }
@@ -194,7 +310,7 @@ func (p *presence) set(m *memberlist.Node, there bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := present{address: m.Address()}
-	if there && json.Unmarshal(m.Meta, &n.peer) == nil && n.peer.Name == m.Name {
+	if there && json.Unmarshal(m.Meta, &n.card) == nil && n.Name != "" {
 		p.nodes[m.Name] = n
 	} else {
 		delete(p.nodes, m.Name)
