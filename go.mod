@@ -26,6 +26,8 @@ require (
 	golang.org/x/text v0.43.0
 )
 
+require github.com/anishathalye/porcupine v1.3.1
+
 require (
 	github.com/google/btree v1.1.3 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect

@@ -197,9 +197,13 @@ func (n *Network) Stream(ctx context.Context, node, method string, body []byte) 
 	}
 	resp, err := n.client.Do(r)
 	var before *undialled
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &before):
 		return nil, fmt.Errorf("%w: %w", ErrNoLeader, before.error)
+	case errors.As(err, &alert) && alert.Op == "remote error": // as package tls has it
+		n.refused(node)
+		return nil, fmt.Errorf("%w: node %s refuses this one: %w", ErrNoLeader, node, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: call %q of %s: %w", ErrUnknownOutcome, method, node, err)
 	case resp.StatusCode == http.StatusOK:
@@ -211,4 +215,11 @@ func (n *Network) Stream(ctx context.Context, node, method string, body []byte) 
 		return nil, fmt.Errorf("%w: call %q of %s: %w", ErrUnknownOutcome, method, node, err)
 	}
 	return nil, n.decodeError(data)
+}
+
+// refused says now and then that another node does not know this one.
+func (n *Network) refused(node string) {
+	if last := n.complained.Load(); time.Since(time.Unix(0, last)) > time.Minute && n.complained.CompareAndSwap(last, time.Now().UnixNano()) {
+		n.log.Warn("other nodes refuse this one: it was removed from the cluster, or another took its name; to have it join, empty its data folder", "by", node)
+	}
 }

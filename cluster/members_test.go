@@ -26,13 +26,14 @@ type member struct {
 
 // members are the replicas of one group.
 type members struct {
-	t   *testing.T
-	all []*member
+	t       *testing.T
+	all     []*member
+	timeout time.Duration // of messages; ten times as long for a snapshot
 }
 
 // newMembers opens a group of n replicas, the first of which leads at first.
 func newMembers(t *testing.T, n int, change ...func(*Config)) *members {
-	ms := &members{t: t}
+	ms := &members{t: t, timeout: 500 * time.Millisecond}
 	for range n {
 		ms.add(change...)
 	}
@@ -61,7 +62,7 @@ func (ms *members) add(change ...func(*Config)) *member {
 
 // open starts a replica, also one that was closed.
 func (ms *members) open(m *member) {
-	_, m.transport = raft.NewInmemTransport(raft.ServerAddress(m.config.Node))
+	_, m.transport = raft.NewInmemTransportWithTimeout(raft.ServerAddress(m.config.Node), ms.timeout)
 	m.config.Transport = m.transport
 	ms.connect(m)
 	g, err := Open(m.config)

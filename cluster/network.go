@@ -19,6 +19,9 @@ import (
 type Directory interface {
 	// Address is where a node listens for others, host:port.
 	Address(node string) (string, error)
+	// Superseded reports whether a node whose certificate was issued at a time is not
+	// a member any more, because it was removed or another has taken its name.
+	Superseded(node string, issued time.Time) bool
 }
 
 // Network is a node's end of all that nodes say to each other: one port, on which
@@ -34,6 +37,8 @@ type Network struct {
 	calls     handlers
 	client    *http.Client
 	admit     atomic.Pointer[func(ctx context.Context, body []byte) ([]byte, error)]
+
+	complained atomic.Int64 // when refused said something
 
 	mu         sync.Mutex
 	transports map[int]*Transport
@@ -68,7 +73,7 @@ func NewNetwork(l net.Listener, id *Identity, d Directory, codec ErrorCodec, log
 
 // accept takes connections until the listener is closed.
 func (n *Network) accept(calls, joins *queue) {
-	config := n.identity.server()
+	config := n.serverConfig()
 	for {
 		conn, err := n.listener.Accept()
 		if err != nil {
@@ -139,7 +144,7 @@ func (n *Network) dial(ctx context.Context, node, protocol string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(n.track(raw), n.identity.client(node, protocol))
+	conn := tls.Client(n.track(raw), n.clientConfig(node, protocol))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect to node %s at %s: %w", node, address, err)

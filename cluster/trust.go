@@ -125,6 +125,7 @@ type Identity struct {
 	certificate tls.Certificate
 	authority   *x509.Certificate
 	roots       *x509.CertPool
+	issued      time.Time
 }
 
 // NewIdentity puts together a node's key and certificate and the authority's
@@ -145,26 +146,42 @@ func NewIdentity(name string, key, certificate, authority []byte) (*Identity, er
 	pair.Certificate = append(pair.Certificate, root.Raw) // who joins has to see it
 	id := &Identity{name: name, certificate: pair, authority: root, roots: x509.NewCertPool()}
 	id.roots.AddCert(root)
-	if got, err := id.verify(pair.Certificate); err != nil || got != name {
+	leaf, err := id.verify(pair.Certificate)
+	if err != nil || leaf.Subject.CommonName != name {
 		return nil, fmt.Errorf("the certificate of node %s is not one of its cluster", name)
 	}
+	id.issued = leaf.NotBefore
 	return id, nil
 }
 
-// verify checks a peer's certificates and answers the name of the node.
-func (id *Identity) verify(raw [][]byte) (node string, err error) {
+// Issued is when the node was admitted: a later node of the same name has a later
+// certificate.
+func (id *Identity) Issued() time.Time { return id.issued }
+
+// IssuedAt reads when a certificate, PEM, was issued.
+func IssuedAt(certificate []byte) (time.Time, error) {
+	block, _ := pem.Decode(certificate)
+	if block == nil {
+		return time.Time{}, errors.New("the certificate is no PEM")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return c.NotBefore, nil
+}
+
+// verify checks a peer's certificates and answers the one of the node.
+func (id *Identity) verify(raw [][]byte) (*x509.Certificate, error) {
 	if len(raw) == 0 {
-		return "", errors.New("it has no certificate")
+		return nil, errors.New("it has no certificate")
 	}
 	certificate, err := x509.ParseCertificate(raw[0])
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	_, err = certificate.Verify(x509.VerifyOptions{Roots: id.roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	if err != nil {
-		return "", err
-	}
-	return certificate.Subject.CommonName, nil
+	return certificate, err
 }
 
 // The protocols that connections between nodes are for.
@@ -174,18 +191,31 @@ const (
 	protocolJoin  = "http/1.1" // of those who have no certificate yet
 )
 
-// client is the configuration of connections to a node.
-func (id *Identity) client(node, protocol string) *tls.Config {
+// peer checks the certificates of a node, and that it still is one.
+func (n *Network) peer(raw [][]byte) (name string, err error) {
+	certificate, err := n.identity.verify(raw)
+	if err != nil {
+		return "", err
+	}
+	name = certificate.Subject.CommonName
+	if n.directory.Superseded(name, certificate.NotBefore) {
+		return "", fmt.Errorf("this node %s was removed from the cluster, or replaced by another of its name", name)
+	}
+	return name, nil
+}
+
+// clientConfig is the configuration of connections to a node.
+func (n *Network) clientConfig(node, protocol string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
-		Certificates: []tls.Certificate{id.certificate},
+		Certificates: []tls.Certificate{n.identity.certificate},
 		// Certificates name nodes, which may be anywhere, so the usual check of the
 		// host's name is not what is wanted.
 		InsecureSkipVerify: true,
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			got, err := id.verify(raw)
+			got, err := n.peer(raw)
 			if err != nil {
-				return fmt.Errorf("the node at the address of %s is not of this cluster: %w", node, err)
+				return fmt.Errorf("the node at the address of %s is not the one of this cluster: %w", node, err)
 			}
 			if got != node {
 				return fmt.Errorf("node %s answers at the address of %s", got, node)
@@ -195,15 +225,15 @@ func (id *Identity) client(node, protocol string) *tls.Config {
 	}
 }
 
-// server is the configuration of connections from nodes, and from those who want to
-// be one.
-func (id *Identity) server() *tls.Config {
+// serverConfig is the configuration of connections from nodes, and from those who want
+// to be one.
+func (n *Network) serverConfig() *tls.Config {
 	base := &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{id.certificate},
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{n.identity.certificate},
 		NextProtos: []string{protocolRaft, protocolCalls},
 		ClientAuth: tls.RequireAnyClientCert,
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			_, err := id.verify(raw)
+			_, err := n.peer(raw)
 			return err
 		},
 	}

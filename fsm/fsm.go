@@ -249,22 +249,30 @@ func (b *batch) write(w *store.Writer) error {
 
 // Advance notes that every entry up to an index has passed the state machine,
 // also those of Raft itself, which it is not shown; and it brings the state file
-// to the disk. The log may then be cut there.
+// to the disk, beside which more is applied. The log may then be cut there.
 func (f *FSM) Advance(index, term uint64) error {
+	if err := f.advance(index, term); err != nil {
+		return err
+	}
+	return f.db.Sync()
+}
+
+func (f *FSM) advance(index, term uint64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken != nil {
 		return f.broken
 	}
-	if index > f.state.Index {
-		next := f.state
-		next.Index, next.Term = index, term
-		err := f.db.Update(func(w *store.Writer) error { w.SetMeta(metaApplied, next.mark()); return nil })
-		if err != nil {
-			return err
-		}
-		f.state = next
-		f.publish()
+	if index <= f.state.Index {
+		return nil
 	}
-	return f.db.Sync()
+	next := f.state
+	next.Index, next.Term = index, term
+	err := f.db.Update(func(w *store.Writer) error { w.SetMeta(metaApplied, next.mark()); return nil })
+	if err != nil {
+		return err
+	}
+	f.state = next
+	f.publish()
+	return nil
 }

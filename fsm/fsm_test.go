@@ -230,6 +230,33 @@ func TestAdvanceNeverGoesBack(t *testing.T) {
 	require.Nil(t, m.Apply(entry(8, 2, m.set(t, 1, 2))), "Raft's entries are no data")
 }
 
+func TestEntriesAreAppliedWhileTheFileIsBroughtToTheDisk(t *testing.T) {
+	m := newMachine(t)
+	index := uint64(1)
+	set := func() {
+		index++
+		require.Nil(t, m.Apply(entry(index, m.state.Base, m.set(t, index, index))))
+	}
+	for range 20 { // it may be too quick to be seen
+		for range 2000 {
+			set()
+		}
+		index++
+		synced := make(chan error, 1)
+		go func() { synced <- m.Advance(index, 1) }()
+		require.NoError(t, m.WaitApplied(t.Context(), index))
+		for range 50 {
+			set()
+		}
+		meanwhile := len(synced) == 0
+		require.NoError(t, <-synced)
+		if meanwhile {
+			return
+		}
+	}
+	t.Fatal("entries wait for the disk")
+}
+
 func TestWaitApplied(t *testing.T) {
 	m := newMachine(t)
 	ctx, cancel := context.WithCancel(t.Context())

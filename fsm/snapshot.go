@@ -73,7 +73,7 @@ func (f *FSM) Restore(from io.ReadCloser) (err error) {
 	if err := receive(path, from); err != nil {
 		return fmt.Errorf("restore %s: %w", f.db.Path(), err)
 	}
-	if err := store.Verify(path); err != nil {
+	if err := f.db.Prepare(path); err != nil {
 		return fmt.Errorf("restore %s: %w", f.db.Path(), err)
 	}
 	f.mu.Lock()

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -257,11 +258,48 @@ func TestANodeRejoinsWithAnEmptyDisk(t *testing.T) {
 	_, err = c.try("n3", func(config *Config) { config.DataDir += "-other" })
 	require.ErrorContains(t, err, "a node named n3 is running: choose another name with --node-name")
 	c.stop("n3")
-	require.NoError(t, os.RemoveAll(c.folder("n3")))
+	old := c.folder("n3-old")
+	require.NoError(t, os.Rename(c.folder("n3"), old))
+	c.start("n3")
+	c.settled()
+	c.stop("n3")
+
+	// The old disk turns up again: what it had acknowledged since is not on it.
+	var said logs
+	_, err = c.try("n3", func(config *Config) {
+		config.DataDir, config.Log = old, slog.New(slog.NewTextHandler(&said, nil))
+	})
+	require.NoError(t, err)
+	eventually(t, func() bool { return strings.Contains(said.String(), "other nodes refuse this one") })
+	groups, err := n1.ClusterGroups(t.Context())
+	require.NoError(t, err)
+	for _, g := range groups {
+		require.Len(t, g.Replicas, 2)
+	}
+	c.stop("n3")
+
 	n3 := c.start("n3")
 	c.settled()
 	c.stop("n1")
 	require.Equal(t, 1, noted(t, n3, 1))
+}
+
+// logs collects what a node logs.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestStrangersAreNotAdmitted(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"prefectd/cluster"
+	"prefectd/ops"
 	"prefectd/prefect"
 	"prefectd/store"
 )
@@ -22,8 +24,30 @@ type directory struct {
 	folder *folder
 
 	mu      sync.Mutex
-	members []store.Member
+	members []place
 	peers   []cluster.Peer
+}
+
+// place is where a node was the last time.
+type place struct {
+	Name    string `json:"name"`
+	Cluster string `json:"cluster"`
+	Gossip  string `json:"gossip"`
+	// Issued is when its certificate was, in microseconds since 1970. Removed says
+	// that it, and every one before, is not a member any more.
+	Issued  int64 `json:"issued"`
+	Removed bool  `json:"removed,omitempty"`
+}
+
+func places(members []*store.Member, removals []*store.Removal) []place {
+	list := []place{}
+	for _, m := range members {
+		list = append(list, place{Name: m.Name, Cluster: m.Cluster, Gossip: m.Gossip, Issued: int64(m.Issued)})
+	}
+	for _, r := range removals {
+		list = append(list, place{Name: r.Name, Issued: int64(r.Issued), Removed: true})
+	}
+	return list
 }
 
 var _ cluster.Directory = (*directory)(nil)
@@ -55,11 +79,25 @@ func (d *directory) Address(node string) (string, error) {
 		}
 	}
 	for i := range d.members {
-		if d.members[i].Name == node {
+		if d.members[i].Name == node && !d.members[i].Removed {
 			return d.members[i].Cluster, nil
 		}
 	}
 	return "", fmt.Errorf("node %s is not known here", node)
+}
+
+// Superseded reports whether a node was removed, or another has taken its name: one
+// whose certificate is older. One that is not known here may be new.
+func (d *directory) Superseded(node string, issued time.Time) bool {
+	at := int64(prefect.TimeOf(issued))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.members {
+		if m := &d.members[i]; m.Name == node && (at < m.Issued || m.Removed && at == m.Issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // heard takes in what the nodes gossip.
@@ -70,22 +108,15 @@ func (d *directory) heard(peers []cluster.Peer) {
 }
 
 // learn takes in what the coordination group says, and keeps it for the next start.
-func (d *directory) learn(members []*store.Member) error {
-	list := make([]store.Member, len(members))
-	for i, m := range members {
-		list[i] = store.Member{Name: m.Name, Cluster: m.Cluster, Gossip: m.Gossip}
-	}
+func (d *directory) learn(l *ops.Layout) error {
+	list := places(l.Members, l.Removals)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if slices.EqualFunc(list, d.members, sameAddresses) {
+	if slices.Equal(list, d.members) {
 		return nil
 	}
 	d.members = list
 	return d.folder.save(membersFile, list)
-}
-
-func sameAddresses(a, b store.Member) bool {
-	return a.Name == b.Name && a.Cluster == b.Cluster && a.Gossip == b.Gossip
 }
 
 // seeds are the addresses at which other nodes gossip.
@@ -93,7 +124,7 @@ func (d *directory) seeds() (list []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.members {
-		if m := &d.members[i]; m.Name != d.folder.Name && m.Gossip != "" {
+		if m := &d.members[i]; m.Name != d.folder.Name && m.Gossip != "" && !m.Removed {
 			list = append(list, m.Gossip)
 		}
 	}

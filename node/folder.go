@@ -47,7 +47,7 @@ type folder struct {
 type newcomer struct {
 	identity
 	trust   *trust
-	members []store.Member // that are known so far
+	members []*store.Member // that are known so far
 }
 
 // openFolder opens the data folder, or makes one for the node that fresh describes.
@@ -132,7 +132,7 @@ func (f *folder) create(path string, fresh func() (*newcomer, error)) error {
 	if err := f.saveTrust(node.trust); err != nil {
 		return err
 	}
-	if err := f.save(membersFile, node.members); err != nil {
+	if err := f.save(membersFile, places(node.members, nil)); err != nil {
 		return err
 	}
 	return f.save(nodeFile, f.identity) // last: with it the folder is complete

@@ -12,6 +12,7 @@ import (
 
 	"prefectd/cluster"
 	"prefectd/ops"
+	"prefectd/prefect"
 	"prefectd/store"
 )
 
@@ -40,7 +41,7 @@ func (n *Node) found(ctx context.Context) error {
 
 // member is this node as a member.
 func (n *Node) member() store.Member {
-	return store.Member{Name: n.name, Cluster: n.peer.Cluster, Gossip: n.gossipAddress, API: n.peer.API, Version: n.peer.Version, Level: n.peer.Level}
+	return store.Member{Issued: prefect.TimeOf(n.issued), Name: n.name, Cluster: n.peer.Cluster, Gossip: n.gossipAddress, API: n.peer.API, Version: n.peer.Version, Level: n.peer.Level}
 }
 
 // followEvery is how often the layout is looked at, also when it didn't change.
@@ -70,7 +71,7 @@ func (n *Node) keepUp(ctx context.Context, updated *bool) error {
 	if err != nil || layout.Charter == nil {
 		return err
 	}
-	if err := n.directory.learn(layout.Members); err != nil {
+	if err := n.directory.learn(layout); err != nil {
 		return err
 	}
 	if err := n.writeToken(layout.Charter); err != nil {

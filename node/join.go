@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
 	"errors"
@@ -35,7 +34,7 @@ type admission struct {
 	Certificate []byte // PEM, as the next
 	Authority   []byte
 	GossipKey   []byte
-	Members     []store.Member
+	Members     []*store.Member
 }
 
 // joinTime is how long a node asks to be admitted: it may have to wait until the one
@@ -58,7 +57,7 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	}
 	body, err := prefect.Marshal(&application{
 		Member: store.Member{
-			Name: self.Name, Cluster: self.Cluster, Gossip: gossip, API: self.API, Version: self.Version, Level: self.Level, Key: keyHash(public),
+			Name: self.Name, Cluster: self.Cluster, Gossip: gossip, API: self.API, Version: self.Version, Level: self.Level,
 		},
 		Secret: token.Secret[:], Key: public,
 	})
@@ -81,11 +80,6 @@ func (c *Config) apply(ctx context.Context, self cluster.Peer, gossip string) (*
 	}
 	id := identity{Name: self.Name, ClusterID: a.ClusterID, RunGroups: a.RunGroups, Joined: true}
 	return &newcomer{identity: id, trust: t, members: a.Members}, nil
-}
-
-func keyHash(public []byte) []byte {
-	hash := sha256.Sum256(public)
-	return hash[:]
 }
 
 // admit takes a node in that applies with the right secret.
@@ -113,9 +107,6 @@ func (n *Node) admit(ctx context.Context, body []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if layout, err = ops.Do[*ops.Layout](ctx, n, ops.Coordination, &ops.AdmitMember{Member: a.Member}); err != nil {
-		return nil, err
-	}
 	authority, err := cluster.ParseAuthority(layout.Charter.Authority)
 	if err != nil {
 		return nil, err
@@ -124,13 +115,19 @@ func (n *Node) admit(ctx context.Context, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	issued, err := cluster.IssuedAt(certificate)
+	if err != nil {
+		return nil, err
+	}
+	a.Member.Issued = prefect.TimeOf(issued)
+	if layout, err = ops.Do[*ops.Layout](ctx, n, ops.Coordination, &ops.AdmitMember{Member: a.Member}); err != nil {
+		return nil, err
+	}
 	n.log.Info("node is admitted", "node", a.Member.Name, "address", a.Member.Cluster)
 	answer := admission{
 		ClusterID: layout.Charter.ClusterID, RunGroups: layout.Charter.RunGroups,
 		Certificate: certificate, Authority: authority.Certificate(), GossipKey: layout.Charter.GossipKey,
-	}
-	for _, m := range layout.Members {
-		answer.Members = append(answer.Members, *m)
+		Members: layout.Members,
 	}
 	return prefect.Marshal(&answer)
 }

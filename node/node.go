@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -87,6 +88,7 @@ type Node struct {
 	directory     *directory
 	peer          cluster.Peer // this node, for the others
 	gossipAddress string
+	issued        time.Time // its certificate
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
 	tails         tails
@@ -117,19 +119,33 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context) (err error) {
 	n.halt = func() {}
-	listener, err := n.listen()
+	var listener net.Listener
+	defer func() {
+		if err != nil && listener != nil {
+			listener.Close() // closed before, when the network served
+		}
+	}()
+	n.folder, err = openFolder(n.config.DataDir, func() (*newcomer, error) {
+		if listener, err = n.listen(); err != nil { // others are to be told where
+			return nil, err
+		}
+		return n.config.newcomer(ctx, n.peer, n.gossipAddress)
+	})
 	if err != nil {
 		return err
 	}
-	if err := n.identify(ctx); err != nil {
-		return errors.Join(err, listener.Close())
+	if listener == nil {
+		if listener, err = n.listen(); err != nil {
+			return err
+		}
 	}
-	identity, err := n.trust.identity(n.folder.Name)
+	identity, err := n.identify()
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
+	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
@@ -137,18 +153,16 @@ func (n *Node) start(ctx context.Context) error {
 	return n.run()
 }
 
-// identify opens the data folder, or makes it, and reads who this node is.
-func (n *Node) identify(ctx context.Context) (err error) {
-	n.folder, err = openFolder(n.config.DataDir, func() (*newcomer, error) { return n.config.newcomer(ctx, n.peer, n.gossipAddress) })
-	if err != nil {
-		return err
-	}
+// identify reads who this node is and where it finds the others.
+func (n *Node) identify() (id *cluster.Identity, err error) {
 	n.peer.Name = n.folder.Name
 	if n.trust, err = n.folder.loadTrust(); err != nil {
-		return err
+		return nil, err
 	}
-	n.directory, err = newDirectory(n.folder)
-	return err
+	if n.directory, err = newDirectory(n.folder); err != nil {
+		return nil, err
+	}
+	return n.trust.identity(n.folder.Name)
 }
 
 // run opens the groups, and begins what goes on beside them.

@@ -13,6 +13,7 @@ import (
 type Layout struct {
 	Charter    *store.Charter  // nil before the cluster was founded
 	Members    []*store.Member // by name
+	Removals   []*store.Removal
 	Placements []*store.Placement
 }
 
@@ -47,6 +48,9 @@ func layoutOf(tx *store.Tx) *Layout {
 		l.Members = append(l.Members, m)
 	}
 	slices.SortFunc(l.Members, func(a, b *store.Member) int { return cmp.Compare(a.Name, b.Name) })
+	for r := range store.Removals.Rows(tx, store.Range{}) {
+		l.Removals = append(l.Removals, r)
+	}
 	for p := range store.Placements.Rows(tx, store.Range{}) {
 		l.Placements = append(l.Placements, p)
 	}
@@ -69,6 +73,9 @@ func (o *FoundCluster) Run(c *Context) (any, error) {
 	}
 	for _, m := range was.Members {
 		store.Members.Delete(c.Tx, store.Members.Key(m))
+	}
+	for _, r := range was.Removals {
+		store.Removals.Delete(c.Tx, store.Removals.Key(r))
 	}
 	store.Charters.Put(c.Tx, &o.Charter)
 	founder := o.Founder
@@ -160,6 +167,7 @@ func (o *RemoveMember) Run(c *Context) (any, error) {
 		return nil, Conflict(fmt.Sprintf("Node %s is the only member.", o.Name))
 	}
 	store.Members.Delete(c.Tx, store.Members.Key(m))
+	store.Removals.Put(c.Tx, &store.Removal{Name: m.Name, Issued: m.Issued})
 	return nil, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,9 +58,10 @@ var metaBucket = []byte("meta")
 // fileFormat is the version of the file's layout.
 const fileFormat = 1
 
-// initialMmap is address space, not memory: growing the mapping waits for every
-// reader, so it starts large.
-const initialMmap = 1 << 30
+// mmapRoom is how much more of a file is mapped than it has. To map more later, bbolt
+// waits until every view has ended, while nothing can be read or written; and a view
+// that is copied lasts long. It is address space, not memory.
+const mmapRoom = 8 << 30
 
 // Open opens or creates a state file and rebuilds the indexes whose declaration
 // changed since it was written.
@@ -96,12 +98,16 @@ func (db *DB) openFile() error {
 	if wait == 0 {
 		wait = time.Second
 	}
+	size := int64(0)
+	if info, err := os.Stat(db.path); err == nil {
+		size = info.Size()
+	}
 	bolt, err := openBolt(db.path, &bbolt.Options{
 		Timeout:         wait,
 		NoSync:          db.opts.NoSync,
 		NoFreelistSync:  true,
 		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmap,
+		InitialMmapSize: int(min(size+mmapRoom, math.MaxInt)),
 	})
 	if err == nil {
 		db.bolt = bolt
@@ -415,7 +421,20 @@ func (db *DB) Size() (total, free int64) {
 	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
 }
 
-// Replace puts another, verified state file in the place of this one, and drops
+// Prepare verifies a state file that is to take this one's place, and does beforehand
+// what takes long when it is opened: to look for its free pages, and to rebuild indexes.
+func (db *DB) Prepare(path string) error {
+	if err := Verify(path); err != nil {
+		return err
+	}
+	other, err := Open(path, db.schema, db.opts)
+	if err != nil {
+		return err
+	}
+	return other.Close()
+}
+
+// Replace puts another, prepared state file in the place of this one, and drops
 // what was applied to it. It waits
 // for open transactions; those that come meanwhile wait for it.
 func (db *DB) Replace(path string) error {

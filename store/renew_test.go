@@ -48,6 +48,39 @@ func TestAClosedFileHasItsFreeList(t *testing.T) {
 	require.Less(t, freeList(t, path), uint64(1000))
 }
 
+// A file that takes another's place was made ready for it: it has its list of free
+// pages and its indexes.
+func TestAFileIsPreparedBeforeItReplacesAnother(t *testing.T) {
+	table, _, _, _, _ := newThings()
+	open := func(name string) *DB {
+		db, err := Open(filepath.Join(t.TempDir(), name), Schema{table}, Options{NoSync: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	old, from := open("old"), open("from")
+	put(t, from, table, &thing{ID: someID(1)})
+	copied := filepath.Join(filepath.Dir(old.Path()), "copy")
+	file, err := os.Create(copied)
+	require.NoError(t, err)
+	require.NoError(t, from.ViewFile(func(tx *Tx) error {
+		_, err := tx.WriteTo(file)
+		return err
+	}))
+	require.NoError(t, file.Close())
+	require.Equal(t, uint64(math.MaxUint64), freeList(t, copied))
+
+	require.NoError(t, old.Prepare(copied))
+	require.Less(t, freeList(t, copied), uint64(1000))
+	require.NoError(t, old.Replace(copied))
+	require.NoError(t, old.View(func(tx *Tx) error {
+		require.Equal(t, 1, table.Count(tx, Range{}))
+		return nil
+	}))
+	require.NoError(t, os.WriteFile(copied, []byte("nonsense"), 0o600))
+	require.ErrorContains(t, old.Prepare(copied), copied)
+}
+
 // freeList is the page that the newest meta page of a bbolt file names as its free
 // list.
 func freeList(t *testing.T, path string) (page uint64) {

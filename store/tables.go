@@ -10,7 +10,7 @@ var State = Schema{
 	TaskQueue,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
-	Charters, Members, Placements,
+	Charters, Members, Removals, Placements,
 	Operations,
 }
 

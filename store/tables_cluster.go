@@ -26,12 +26,22 @@ type Member struct {
 	Level    int          `row:"6"` // the newest formats that it knows
 	Joined   prefect.Time `row:"7"`
 	Draining bool         `row:"8"` // it is to lead and to hold nothing
-	Key      []byte       `row:"9"` // SHA-256 of its public key
+	Issued   prefect.Time `row:"9"` // when its certificate was: a later node of its name has a later one
 }
 
 // Members, in the coordination group. Every one of them holds a replica of it.
 var Members = NewTable("members", 17, idLen,
 	func(m *Member, k Key) Key { return k.Name(m.Name) })
+
+// Removal is a node that was a member.
+type Removal struct {
+	Name   string       `row:"1"`
+	Issued prefect.Time `row:"2"` // when its certificate was
+}
+
+// Removals has the last node of each name that was removed, in the coordination group.
+var Removals = NewTable("removals", 19, idLen,
+	func(r *Removal, k Key) Key { return k.Name(r.Name) })
 
 // Placement is which members are to hold a run group.
 type Placement struct {

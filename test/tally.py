@@ -2,8 +2,8 @@
 
     go test -json ./... | tally.py FILE
 
-Prints a line for each package and the output of what failed; the counts go to
-FILE, as two numbers.
+Prints a line for each package, the output of what failed, and why a test was
+skipped; the counts go to FILE, as two numbers.
 """
 
 import json
@@ -36,6 +36,8 @@ def main():
             if package not in blamed and action == "fail":
                 failed += 1
             print("".join(output.pop(key, [])), end="")
+        elif action == "skip" and test:
+            print("".join(output.pop(key, [])[1:]), end="")
         elif action in ("pass", "skip") and not test:
             print("".join(output.pop(key, [])[-1:]), end="")
     sys.stdout.flush()

@@ -48,7 +48,9 @@ func TestStartRefused(t *testing.T) {
 		{"folder is a file", folderIsFile, `folder|directory`},
 		{"state file damaged", damage(`state.*\.db$`), `backup|restore`},
 		{"log file damaged", damage(`log.*\.db$`), `backup|restore`},
-		{"node file damaged", damage(`\.json$`), `backup|restore`},
+		{"node file damaged", damage(`node\.json$`), `backup|restore`},
+		{"trust file damaged", damage(`trust\.json$`), `backup|restore`},
+		{"members file damaged", damage(`members\.json$`), `backup|restore`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -157,7 +159,7 @@ func makeReadOnly(t *testing.T, s *server) *syscall.Credential {
 
 // changeVersion makes the folder look like that of a later version.
 func changeVersion(t *testing.T, s *server) string {
-	path := s.file(t, `\.json$`)
+	path := s.file(t, `node\.json$`)
 	raw, err := os.ReadFile(path)
 	require.NoError(t, err)
 	format := regexp.MustCompile(`("(?:format|version)":\s*)\d+`)

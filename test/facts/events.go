@@ -98,7 +98,7 @@ func (w worker) checkpoint(ctx context.Context, e *emitter) error {
 	return w.answered(last.task.run, func(c *client.Client) error {
 		states, err := c.TaskRunStates(ctx, last.task.id)
 		if err == nil && len(states) < last.task.acked {
-			return violation("task run %s reads %d states at once after the ping that covers %d was answered", last.task.id, len(states), last.task.acked)
+			return Violationf("task run %s reads %d states at once after the ping that covers %d was answered", last.task.id, len(states), last.task.acked)
 		}
 		return err
 	})

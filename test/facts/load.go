@@ -38,7 +38,8 @@ type Load struct {
 // Violation is an answer that contradicts what is known.
 type Violation struct{ error }
 
-func violation(format string, a ...any) error { return &Violation{fmt.Errorf(format, a...)} }
+// Violationf makes a Violation.
+func Violationf(format string, a ...any) error { return &Violation{fmt.Errorf(format, a...)} }
 
 const (
 	runWorkers   = 4

@@ -42,7 +42,7 @@ func (w worker) log(ctx context.Context, f *logFacts) error {
 		err = w.answered(f.run, func(c *client.Client) error {
 			read, err := c.ReadLogs(ctx, f.run)
 			if err == nil && len(read) != f.batches*logBatch {
-				return violation("logs of %s: %d records are read at once after %d batches were answered", f.run, len(read), f.batches)
+				return Violationf("logs of %s: %d records are read at once after %d batches were answered", f.run, len(read), f.batches)
 			}
 			return err
 		})

@@ -32,7 +32,7 @@ func (w worker) run(ctx context.Context, f *runFacts) error {
 		err = w.answered(f.id, func(c *client.Client) error {
 			run, err := c.ReadRun(ctx, f.id)
 			if err == nil && run.StateID != id {
-				return violation("flow run %s reads state %s %s at once after %s %s was answered", f.id, run.StateType, run.StateID, state, id)
+				return Violationf("flow run %s reads state %s %s at once after %s %s was answered", f.id, run.StateType, run.StateID, state, id)
 			}
 			return missing(err, "flow run %s, just answered,", f.id)
 		})
@@ -59,7 +59,7 @@ func (w worker) step(ctx context.Context, f *runFacts, n int, state string) (id 
 func missing(err error, format string, a ...any) error {
 	var refused *client.StatusError
 	if errors.As(err, &refused) && refused.Status == 404 {
-		return violation("%s is missing", fmt.Sprintf(format, a...))
+		return Violationf("%s is missing", fmt.Sprintf(format, a...))
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (p *Process) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%w: %s", ErrEnded, p.cmd.ProcessState)
+			return fmt.Errorf("%w: %s", ErrEnded, p.Outcome())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w", p.URL, ctx.Err())
 		case <-time.After(readyPoll):
@@ -128,3 +128,6 @@ func (p *Process) Stop(patience time.Duration) (code int, err error) {
 
 // ExitCode is the code of a process that has ended, -1 if a signal ended it.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
+// Outcome says how a process ended.
+func (p *Process) Outcome() string { return p.cmd.ProcessState.String() }
