@@ -24,6 +24,7 @@ type Group struct {
 	fsm       *fsm.FSM
 	snapshots *snapshots
 	raft      *raft.Raft
+	measures  *measures
 
 	notify   chan bool       // from Raft: leadership was gained or lost
 	services chan []Service  // to the monitor
@@ -62,6 +63,7 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{
 		config:   c,
+		measures: newMeasures(c.Number),
 		notify:   make(chan bool, notifications),
 		services: make(chan []Service),
 		asks:     make(chan chan error),

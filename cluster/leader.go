@@ -153,8 +153,10 @@ func (g *Group) lead(w *writer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.writer = w; w != nil {
+		g.measures.gained.Inc()
 		close(g.ready)
 	} else {
+		g.measures.lost.Inc()
 		g.ready = make(chan struct{})
 	}
 }

@@ -35,7 +35,8 @@ type pending struct {
 	ctx     context.Context
 	id      OperationID
 	op      any
-	changed bool // it wrote rows, or answers for one that did
+	since   time.Time // when it was submitted
+	changed bool      // it wrote rows, or answers for one that did
 	answer  any
 	err     error
 	done    chan struct{}
@@ -71,10 +72,11 @@ func (g *Group) SubmitOnce(ctx context.Context, id OperationID, op any) (any, er
 	if w == nil {
 		return nil, g.unavailable()
 	}
-	p := &pending{ctx: ctx, id: id, op: op, done: make(chan struct{})}
+	p := &pending{ctx: ctx, id: id, op: op, since: time.Now(), done: make(chan struct{})}
 	select {
 	case w.queue <- p:
 	default:
+		g.measures.overloaded.Inc()
 		return nil, ErrOverloaded
 	}
 	select {
@@ -181,7 +183,11 @@ func (w *writer) commit(waiting []*pending) {
 			err = w.propose(b)
 		}
 		if errors.Is(err, errRefused) {
+			w.group.measures.refused.Inc()
 			continue // another entry came between
+		}
+		if err == nil {
+			w.group.measures.written(b, waiting[:b.taken])
 		}
 		for _, p := range waiting[:b.taken] {
 			p.finish(err)
@@ -270,6 +276,7 @@ func (w *writer) propose(b *batch) error {
 	case error:
 		return outcome(answer)
 	}
+	g.measures.bytes.Add(float64(len(data)))
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
 }

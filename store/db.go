@@ -421,6 +421,19 @@ func (db *DB) Size() (total, free int64) {
 	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
 }
 
+// Measures are figures of a state file.
+type Measures struct {
+	Unflushed int         // bytes that were applied and are not in the file yet
+	File      bbolt.Stats // since the file was opened the last time
+}
+
+// Measures reads them.
+func (db *DB) Measures() Measures {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	return Measures{Unflushed: db.top().size, File: db.bolt.Stats()}
+}
+
 // Prepare verifies a state file that is to take this one's place, and does beforehand
 // what takes long when it is opened: to look for its free pages, and to rebuild indexes.
 func (db *DB) Prepare(path string) error {
