@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"prefectd/ops"
 )
 
@@ -17,6 +19,8 @@ type Backend interface {
 	TaskWorkers(ctx context.Context) ([]ops.ConnectedWorker, error)
 	// Status tells what the node is and does.
 	Status(ctx context.Context) ops.Status
+	// Metrics are what the node measures.
+	Metrics() prometheus.Gatherer
 	// Members and ClusterGroups tell what is known of all nodes and groups.
 	Members(ctx context.Context) ([]ops.MemberStatus, error)
 	ClusterGroups(ctx context.Context) ([]ops.ClusterGroup, error)

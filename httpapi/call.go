@@ -25,8 +25,10 @@ type call struct {
 
 	req       *fasthttp.RequestCtx
 	route     *route // nil before it is known
+	pattern   string // of the route or channel that the path leads to, if any
 	requestID string
 	logger    *slog.Logger
+	metrics   *metrics
 }
 
 // log is the server's log, told which request it is about.

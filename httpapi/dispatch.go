@@ -25,7 +25,7 @@ import (
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
-	c := &call{backend: s.backend, config: &s.config, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
+	c := &call{backend: s.backend, config: &s.config, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log, metrics: s.metrics}
 	ctx.Response.Header.Set(requestIDHeader, c.requestID)
 	if !s.requests.enter() {
 		c.fail(errUnavailable)
@@ -38,6 +38,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 			ctx.Response.Header.Del(fasthttp.HeaderContentEncoding)
 			c.fail(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
+		s.metrics.answered(c, time.Since(began))
 		s.access(c, began)
 	}()
 	s.dispatch(c)
@@ -77,6 +78,9 @@ func (s *Server) dispatch(c *call) {
 		return
 	}
 	r := s.table.route(c.req, string(c.req.Method()), path)
+	if r != nil {
+		c.pattern = r.Path
+	}
 	if r == nil && s.below(path) || r != nil && r.Scope != open {
 		if !s.authorized(c.req) {
 			c.fail(errUnauthorize)
@@ -244,6 +248,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	c := &call{config: &s.config, req: ctx, requestID: requestID(ctx), logger: s.log}
 	c.fail(refusal)
+	s.metrics.answered(c, 0)
 }
 
 // discard reads what a client is still sending, so that it gets to read the

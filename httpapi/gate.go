@@ -34,6 +34,13 @@ func (g *gate) leave() {
 	}
 }
 
+// count is how many are inside.
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inside
+}
+
 // close lets nobody in any more.
 func (g *gate) close() {
 	g.mu.Lock()

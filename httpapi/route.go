@@ -64,6 +64,7 @@ func routes() []route {
 		concurrencyRoutes(),
 		taskWorkerRoutes(),
 		clusterRoutes(),
+		metricsRoutes(),
 		unbuiltRoutes(),
 	)
 }

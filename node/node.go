@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"prefectd/cluster"
 	"prefectd/ops"
@@ -92,6 +93,7 @@ type Node struct {
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
 	tails         tails
+	metrics       *prometheus.Registry
 	failed        chan error
 	layoutChanged chan struct{}
 
@@ -112,6 +114,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		config: c, log: c.Log, failed: make(chan error, 1), layoutChanged: make(chan struct{}, 1),
 	}
+	n.metrics = n.newMetrics()
 	if err := n.start(ctx); err != nil {
 		n.Stop() // what can be closed; the reason is the first error
 		return nil, err
