@@ -99,7 +99,7 @@ func heap() int64 {
 //	go test ./cluster -run CatchUpBesideWrites -v -catchup.mib 1024
 func TestCatchUpBesideWrites(t *testing.T) {
 	size := int64(*catchUpMiB) << 20
-	ms := &members{t: t, timeout: time.Minute}
+	ms := &members{t: t, timeout: max(500*time.Millisecond, time.Duration(*catchUpMiB)*20*time.Millisecond)}
 	for range 3 {
 		ms.add(func(c *Config) {
 			c.Evaluate, c.Observe = fillEvaluator(), nil

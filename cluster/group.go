@@ -18,13 +18,13 @@ import (
 // Group is this node's replica of one Raft group. Its methods may be called from
 // any goroutine.
 type Group struct {
+	counts    *counts // for metrics
 	config    Config
 	db        *store.DB
 	log       *logFile
 	fsm       *fsm.FSM
 	snapshots *snapshots
 	raft      *raft.Raft
-	measures  *measures
 
 	notify   chan bool       // from Raft: leadership was gained or lost
 	services chan []Service  // to the monitor
@@ -63,7 +63,7 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{
 		config:   c,
-		measures: newMeasures(c.Number),
+		counts:   newCounts(c.Number),
 		notify:   make(chan bool, notifications),
 		services: make(chan []Service),
 		asks:     make(chan chan error),

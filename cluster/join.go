@@ -79,8 +79,11 @@ func RequestJoin(ctx context.Context, address string, t Token, body []byte) ([]b
 	return answer, nil
 }
 
-// errOtherCluster is a member that the token is not of.
-var errOtherCluster = errors.New("the token is of another cluster")
+// Members that are none.
+var (
+	errOtherCluster = errors.New("the token is of another cluster")
+	errNoTLS        = errors.New("it does not speak TLS")
+)
 
 func dialMember(ctx context.Context, address string, t Token) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime+handshakeTime)
@@ -96,6 +99,10 @@ func dialMember(ctx context.Context, address string, t Token) (net.Conn, error) 
 	})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.Close()
+		var header tls.RecordHeaderError
+		if errors.As(err, &header) { // which package http would turn into a text
+			return nil, errNoTLS
+		}
 		return nil, err
 	}
 	return conn, nil
@@ -118,12 +125,11 @@ func (t Token) verify(chain [][]byte) error {
 
 // explainJoin says what to do about a member that was not reached.
 func explainJoin(address string, err error) error {
-	var notTLS tls.RecordHeaderError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errOtherCluster):
 		return fmt.Errorf("the node at %s is of another cluster than the token: get a token with `prefectd token` on its machine", address)
-	case errors.As(err, &notTLS), errors.Is(err, io.EOF):
+	case errors.Is(err, errNoTLS), errors.Is(err, io.EOF):
 		return fmt.Errorf("at %s listens something else: name the address that a member has for other nodes (its --cluster-port, 4201 by default)", address)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nobody listens at %s: name the address that a running member has for other nodes (its --cluster-port, 4201 by default)", address)

@@ -153,10 +153,9 @@ func (g *Group) lead(w *writer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.writer = w; w != nil {
-		g.measures.gained.Inc()
+		g.counts.tenures.Inc()
 		close(g.ready)
 	} else {
-		g.measures.lost.Inc()
 		g.ready = make(chan struct{})
 	}
 }

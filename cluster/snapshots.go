@@ -81,7 +81,7 @@ func (s *snapshots) copy(ctx context.Context) (*raft.SnapshotMeta, *os.File, err
 	if err != nil {
 		return nil, nil, err
 	}
-	state, err := fsm.Stream(ctx, s.db, file)
+	state, err := fsm.Stream(ctx, s.db, fsm.NewPaced(file))
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
@@ -139,7 +139,8 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64,
 type sink struct {
 	store *snapshots
 	meta  raft.SnapshotMeta
-	file  *os.File // of one that is received
+	file  *os.File   // of one that is received
+	paced *fsm.Paced // writes it
 	done  bool
 }
 
@@ -152,8 +153,9 @@ func (s *sink) Write(p []byte) (n int, err error) {
 		if s.file, err = s.store.temporary(); err != nil {
 			return 0, err
 		}
+		s.paced = fsm.NewPaced(s.file)
 	}
-	return s.file.Write(p)
+	return s.paced.Write(p)
 }
 
 // Cancel drops what was received.

@@ -110,14 +110,16 @@ func (t *Transport) SetHeartbeatHandler(fast func(raft.RPC)) {
 		t.NetworkTransport.SetHeartbeatHandler(nil)
 		return
 	}
-	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
-		beat, ok := rpc.Command.(*raft.AppendEntriesRequest)
-		if current := t.term.Load(); ok && current != nil && beat.Term <= (*current)() {
-			fast(rpc)
-		} else {
-			t.deliver(rpc)
-		}
-	})
+	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) { t.heartbeat(rpc, fast) })
+}
+
+func (t *Transport) heartbeat(rpc raft.RPC, fast func(raft.RPC)) {
+	beat, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	if current := t.term.Load(); ok && current != nil && beat.Term <= (*current)() {
+		fast(rpc)
+	} else {
+		t.deliver(rpc)
+	}
 }
 
 // Close ends the group's connections; the network stays open.

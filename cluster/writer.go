@@ -35,8 +35,7 @@ type pending struct {
 	ctx     context.Context
 	id      OperationID
 	op      any
-	since   time.Time // when it was submitted
-	changed bool      // it wrote rows, or answers for one that did
+	changed bool // it wrote rows, or answers for one that did
 	answer  any
 	err     error
 	done    chan struct{}
@@ -72,11 +71,10 @@ func (g *Group) SubmitOnce(ctx context.Context, id OperationID, op any) (any, er
 	if w == nil {
 		return nil, g.unavailable()
 	}
-	p := &pending{ctx: ctx, id: id, op: op, since: time.Now(), done: make(chan struct{})}
+	p := &pending{ctx: ctx, id: id, op: op, done: make(chan struct{})}
 	select {
 	case w.queue <- p:
 	default:
-		g.measures.overloaded.Inc()
 		return nil, ErrOverloaded
 	}
 	select {
@@ -183,11 +181,7 @@ func (w *writer) commit(waiting []*pending) {
 			err = w.propose(b)
 		}
 		if errors.Is(err, errRefused) {
-			w.group.measures.refused.Inc()
 			continue // another entry came between
-		}
-		if err == nil {
-			w.group.measures.written(b, waiting[:b.taken])
 		}
 		for _, p := range waiting[:b.taken] {
 			p.finish(err)
@@ -261,6 +255,7 @@ func (w *writer) propose(b *batch) error {
 		return g.confirm(context.Background())
 	}
 	var future raft.ApplyFuture
+	began := time.Now()
 	data := g.fsm.Propose(&b.Proposal)
 	err := g.await(func() raft.Future {
 		future = g.raft.Apply(data, applyTimeout)
@@ -272,11 +267,12 @@ func (w *writer) propose(b *batch) error {
 	}
 	switch answer := future.Response().(type) {
 	case fsm.Refused:
+		g.counts.refused.Inc()
 		return errRefused
 	case error:
 		return outcome(answer)
 	}
-	g.measures.bytes.Add(float64(len(data)))
+	g.counts.proposed(b, len(data), began)
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
 }

@@ -154,7 +154,6 @@ func TestAnOvertakenBatchIsEvaluatedAgain(t *testing.T) {
 	require.Equal(t, 101, <-answer)
 	require.Equal(t, 3, y.evaluations())
 	require.Equal(t, 101, count(t, g, 1))
-	require.EqualValues(t, 1, gathered(t, g)["prefectd_group_refused_batches_total"])
 
 	future = g.raft.Apply(foreign.Encode(), 0)
 	require.NoError(t, future.Error())

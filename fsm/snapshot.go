@@ -28,7 +28,7 @@ func (snapshot) Release() {}
 
 // Stream writes a consistent, compressed and checksummed copy of a state file
 // from one read transaction, and tells which state it is. A slow reader would
-// keep the transaction open and the file growing: w should be a file. It gives up
+// keep the transaction open and the file growing: w should be a file, and Paced. It gives up
 // when ctx ends.
 func Stream(ctx context.Context, db *store.DB, w io.Writer) (s State, err error) {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
@@ -70,7 +70,7 @@ func (f *FSM) Restore(from io.ReadCloser) (err error) {
 	defer func() { err = errors.Join(err, from.Close()) }()
 	path := f.db.Path() + ".restore"
 	defer os.Remove(path) // gone already if the file took its place
-	if err := receive(path, from); err != nil {
+	if err := receive(path, from, func(file *os.File) io.Writer { return NewPaced(file) }); err != nil {
 		return fmt.Errorf("restore %s: %w", f.db.Path(), err)
 	}
 	if err := f.db.Prepare(path); err != nil {
@@ -96,7 +96,7 @@ func (f *FSM) Restore(from io.ReadCloser) (err error) {
 // Install makes a new state file of what Stream wrote, for a group whose members are
 // others from here on, and tells which state it is.
 func Install(path string, schema store.Schema, from io.Reader, members raft.Configuration) (s State, err error) {
-	if err := receive(path, from); err != nil {
+	if err := receive(path, from, func(file *os.File) io.Writer { return file }); err != nil {
 		return s, fmt.Errorf("make state file %s: %w", path, err)
 	}
 	if err := store.Verify(path); err != nil {
@@ -118,8 +118,8 @@ func Install(path string, schema store.Schema, from io.Reader, members raft.Conf
 	return s, db.Update(func(w *store.Writer) error { w.SetMeta(metaConfiguration, mark); return nil })
 }
 
-// receive unpacks a stream into a file.
-func receive(path string, from io.Reader) (err error) {
+// receive unpacks a stream into a file, through a writer to that.
+func receive(path string, from io.Reader, to func(*os.File) io.Writer) (err error) {
 	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func receive(path string, from io.Reader) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := io.Copy(file, z); err != nil {
+	if _, err := io.Copy(to(file), z); err != nil {
 		return err
 	}
 	return file.Sync()

@@ -19,7 +19,7 @@ type Backend interface {
 	TaskWorkers(ctx context.Context) ([]ops.ConnectedWorker, error)
 	// Status tells what the node is and does.
 	Status(ctx context.Context) ops.Status
-	// Metrics are what the node measures.
+	// Metrics gathers what the node counts.
 	Metrics() prometheus.Gatherer
 	// Members and ClusterGroups tell what is known of all nodes and groups.
 	Members(ctx context.Context) ([]ops.MemberStatus, error)

@@ -20,15 +20,14 @@ type call struct {
 	ctx     context.Context // ends when the client has waited long enough
 	backend Backend
 	config  *Config
+	metrics *metrics
 
 	background context.Context // for what goes on after the handler returned
 
 	req       *fasthttp.RequestCtx
 	route     *route // nil before it is known
-	pattern   string // of the route or channel that the path leads to, if any
 	requestID string
 	logger    *slog.Logger
-	metrics   *metrics
 }
 
 // log is the server's log, told which request it is about.

@@ -55,9 +55,6 @@ const (
 // upgrade lets a client in to a channel. One that may not gets 403 and no word.
 func (s *Server) upgrade(c *call, path string) {
 	ch := s.table.channel(c.req, path)
-	if ch != nil {
-		c.pattern = ch.Path
-	}
 	if ch == nil || !offersSubprotocol(c.req) && (ch.Modern || s.config.AuthString != "") {
 		c.req.SetStatusCode(fasthttp.StatusForbidden)
 		return
@@ -75,6 +72,9 @@ func (s *Server) upgrade(c *call, path string) {
 		},
 	}
 	upgrader.Upgrade(c.req, func(conn *websocket.Conn) { // has answered when it fails
+		open := s.metrics.sockets.WithLabelValues(ch.Path)
+		open.Inc()
+		defer open.Dec()
 		s.converse(newSocket(s, conn, values, log), ch)
 	})
 }
@@ -92,9 +92,6 @@ func (s *Server) converse(sock *socket, ch *channel) {
 		return
 	}
 	defer s.sockets.remove(sock)
-	open := s.metrics.sockets.WithLabelValues(ch.Path)
-	open.Inc()
-	defer open.Dec()
 	var wait sync.WaitGroup
 	wait.Go(sock.read)
 	wait.Go(sock.keepAlive)

@@ -25,7 +25,7 @@ import (
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
-	c := &call{backend: s.backend, config: &s.config, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log, metrics: s.metrics}
+	c := &call{backend: s.backend, config: &s.config, metrics: s.metrics, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
 	ctx.Response.Header.Set(requestIDHeader, c.requestID)
 	if !s.requests.enter() {
 		c.fail(errUnavailable)
@@ -78,9 +78,6 @@ func (s *Server) dispatch(c *call) {
 		return
 	}
 	r := s.table.route(c.req, string(c.req.Method()), path)
-	if r != nil {
-		c.pattern = r.Path
-	}
 	if r == nil && s.below(path) || r != nil && r.Scope != open {
 		if !s.authorized(c.req) {
 			c.fail(errUnauthorize)
@@ -248,7 +245,6 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	c := &call{config: &s.config, req: ctx, requestID: requestID(ctx), logger: s.log}
 	c.fail(refusal)
-	s.metrics.answered(c, 0)
 }
 
 // discard reads what a client is still sending, so that it gets to read the

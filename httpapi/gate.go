@@ -25,6 +25,13 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// count is how many are inside.
+func (g *gate) count() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return float64(g.inside)
+}
+
 // leave counts one less.
 func (g *gate) leave() {
 	g.mu.Lock()
@@ -32,13 +39,6 @@ func (g *gate) leave() {
 	if g.inside--; g.inside == 0 && g.closed {
 		close(g.empty)
 	}
-}
-
-// count is how many are inside.
-func (g *gate) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.inside
 }
 
 // close lets nobody in any more.

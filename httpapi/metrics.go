@@ -2,28 +2,67 @@ package httpapi
 
 import (
 	"bytes"
-	"net"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 )
 
-// metricsRoutes are for Prometheus. The reference has them below the API's mount, if
-// that is asked for.
+// metrics are what the server counts.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	bytes    prometheus.Counter
+	sockets  *prometheus.GaugeVec
+}
+
+func newMetrics(inFlight func() float64, channels []channel) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "prefectd_http_requests_total", Help: "Requests that were answered.",
+		}, []string{"method", "route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "prefectd_http_request_seconds", Help: "Time to answer a request.",
+			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+		}, []string{"method", "route"}),
+		bytes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "prefectd_http_answered_bytes_total", Help: "Bytes of answers, as they were sent, without headers."}),
+		sockets: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "prefectd_websockets", Help: "Websockets that are open."}, []string{"channel"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.sockets, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "prefectd_http_requests_in_flight", Help: "Requests that are being answered.",
+	}, inFlight))
+	for _, ch := range channels {
+		m.sockets.WithLabelValues(ch.Path) // there is none yet
+	}
+	return m
+}
+
+// unrouted is what is said of a request that no route matched.
+const unrouted = "none"
+
+// answered counts a request.
+func (m *metrics) answered(c *call, took time.Duration) {
+	method, path := "other", unrouted
+	if c.route != nil {
+		method, path = c.route.Method, c.route.Path
+	}
+	m.requests.WithLabelValues(method, path, strconv.Itoa(c.req.Response.StatusCode())).Inc()
+	m.seconds.WithLabelValues(method, path).Observe(took.Seconds())
+	m.bytes.Add(float64(max(0, answered(c.req))))
+}
+
+// metricsRoutes tell what is counted.
 func metricsRoutes() []route {
 	return []route{
-		{Method: "GET", Path: "/metrics", Beside: true, Kind: stale, AnyVersion: true, Handle: metricsText, Doc: "What is measured, for Prometheus; below the API's mount only if PREFECT_SERVER_METRICS_ENABLED says so."},
+		{Method: "GET", Path: "/metrics", Beside: true, Kind: stale, Handle: tellMetrics, Doc: "What this node counts, for Prometheus; not part of the reference."},
 	}
 }
 
-func metricsText(c *call) error {
-	if path := decodePath(string(c.req.URI().PathOriginal())); !c.config.Metrics && strings.HasPrefix(path, c.config.BasePath+"/") {
-		return errNotFound
-	}
+// tellMetrics answers in Prometheus' text format.
+func tellMetrics(c *call) error {
 	families, err := prometheus.Gatherers{c.metrics.registry, c.backend.Metrics()}.Gather()
 	if err != nil {
 		return err
@@ -31,93 +70,10 @@ func metricsText(c *call) error {
 	format := expfmt.NewFormat(expfmt.TypeTextPlain)
 	var text bytes.Buffer
 	encoder := expfmt.NewEncoder(&text, format)
-	for _, f := range families {
-		if err := encoder.Encode(f); err != nil {
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
 			return err
 		}
 	}
 	return c.text(200, string(format), text.Bytes())
-}
-
-// metrics are what the HTTP layer measures.
-type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	sockets  *prometheus.GaugeVec
-	sent     prometheus.Counter
-}
-
-// requestBuckets are seconds.
-var requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
-
-func newMetrics(inFlight func() int, channels []channel) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "prefectd_http_requests_total", Help: "Requests that were answered.",
-		}, []string{"route", "method", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "prefectd_http_request_duration_seconds", Help: "Time from a request's last byte until its answer begins.", Buckets: requestBuckets,
-		}, []string{"route", "method"}),
-		sockets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "prefectd_websockets_open", Help: "Websockets that are open.",
-		}, []string{"route"}),
-		sent: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "prefectd_http_sent_bytes_total", Help: "Bytes that were sent to clients.",
-		}),
-	}
-	for i := range channels {
-		m.sockets.WithLabelValues(channels[i].Path)
-	}
-	current := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "prefectd_http_requests_in_flight", Help: "Requests that are being answered.",
-	}, func() float64 { return float64(inFlight()) })
-	m.registry.MustRegister(m.requests, m.seconds, m.sockets, m.sent, current)
-	return m
-}
-
-// stray stands for the routes and methods that there are not: clients can make up as
-// many as they like.
-const stray = "none"
-
-// answered counts a request that took so long.
-func (m *metrics) answered(c *call, took time.Duration) {
-	route, method := c.pattern, string(c.req.Method())
-	if route == "" {
-		route = stray
-	}
-	if !slices.Contains(methods, method) {
-		method = stray
-	}
-	class := strconv.Itoa(c.req.Response.StatusCode()/100) + "xx"
-	m.requests.WithLabelValues(route, method, class).Inc()
-	m.seconds.WithLabelValues(route, method).Observe(took.Seconds())
-}
-
-// meteredListener counts what is sent on its connections.
-type meteredListener struct {
-	net.Listener
-	sent prometheus.Counter
-}
-
-// Accept waits for the next connection.
-func (l meteredListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &meteredConn{conn, l.sent}, nil
-}
-
-type meteredConn struct {
-	net.Conn
-	sent prometheus.Counter
-}
-
-// Write sends and counts.
-func (c *meteredConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.sent.Add(float64(n))
-	return n, err
 }

@@ -28,7 +28,6 @@ type Config struct {
 	StreamEvents   bool          // whether /events/out delivers what happens now
 	StreamLogs     bool          // whether /logs/out does
 	Reads          ops.Reads     // what reads show that don't say so themselves
-	Metrics        bool          // whether the API has /metrics too, not only the root
 	Settings       prefect.JSON  // the settings in effect, as GET /admin/settings tells them
 	Log            *slog.Logger  // slog.Default()
 }
@@ -64,13 +63,13 @@ type Server struct {
 	backend Backend
 	table   *table
 	http    *fasthttp.Server
+	metrics *metrics
 	log     *slog.Logger
 
 	base     context.Context // of every request and socket
 	giveUp   context.CancelFunc
 	requests gate
 	sockets  sockets
-	metrics  *metrics
 }
 
 // Buffers and times of a connection. Long page tokens travel in the address, so
@@ -88,8 +87,8 @@ func New(backend Backend, config Config) *Server {
 func newServer(backend Backend, config Config, routes []route, channels []channel) *Server {
 	s := &Server{config: config.withDefaults(), backend: backend}
 	s.log = s.config.Log
-	s.table = newTable(s.config.BasePath, routes, channels)
 	s.metrics = newMetrics(s.requests.count, channels)
+	s.table = newTable(s.config.BasePath, routes, channels)
 	s.base, s.giveUp = context.WithCancel(context.Background())
 	s.http = &fasthttp.Server{
 		Name:                         "prefectd",
@@ -110,7 +109,7 @@ func newServer(backend Backend, config Config, routes []route, channels []channe
 
 // Serve answers requests from a listener until Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(meteredListener{l, s.metrics.sent}); err != nil {
+	if err := s.http.Serve(l); err != nil {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil

@@ -469,3 +469,38 @@ func TestTheLevelIsRaisedWhenAllKnowIt(t *testing.T) {
 		}
 	})
 }
+
+// What a node held that stays away is held by another one soon, and what it holds when
+// it comes back is what it should.
+func TestANodeThatStaysAwayIsReplaced(t *testing.T) {
+	impatient := func(config *Config) { config.ReplaceAfter = 2 * time.Second }
+	c := newNodes(t, 4, impatient)
+	n1 := c.nodes["n1"]
+	_, err := n1.Do(t.Context(), 1, something(n1))
+	require.NoError(t, err)
+	groups := c.settled()
+	gone := groups[1].Placed[0]
+	c.stop(gone)
+	eventually(t, func() bool {
+		groups, err := c.any().ClusterGroups(t.Context())
+		require.NoError(t, err)
+		return groups[1].Leader != "" && len(groups[1].Voters) == 3 && !slices.Contains(groups[1].Voters, gone)
+	}, "three others hold it")
+	for _, n := range c.nodes {
+		require.Equal(t, 1, noted(t, n, 1))
+	}
+	back := c.start(gone, impatient, func(config *Config) { config.Join = nil })
+	eventually(t, func() bool {
+		groups, err := back.ClusterGroups(t.Context())
+		require.NoError(t, err)
+		held := 0
+		for _, g := range groups[1:] {
+			if len(g.Replicas) != 3 || !g.Healthy {
+				return false
+			}
+			held += len(g.Replicas)
+		}
+		return held == 6
+	}, "nobody holds too much")
+	require.Equal(t, 1, noted(t, back, 1))
+}

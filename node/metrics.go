@@ -1,60 +1,61 @@
 package node
 
 import (
-	"runtime"
-	"strconv"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"prefectd/cluster"
-	"prefectd/store"
+	"prefectd/ops"
 )
 
-// Metrics are what the node, its groups and the process measure.
+// Metrics gathers what the node counts.
 func (n *Node) Metrics() prometheus.Gatherer { return n.metrics }
 
+// newMetrics makes the registry of a node.
 func (n *Node) newMetrics() *prometheus.Registry {
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "prefectd_build_info", Help: "What runs; always 1.",
-		ConstLabels: prometheus.Labels{"version": n.config.Version, "goversion": runtime.Version()},
-	})
-	build.Set(1)
 	r := prometheus.NewRegistry()
-	r.MustRegister(build, collector{n}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), n)
 	return r
 }
 
-// collector reads the node's metrics when they are asked for.
-type collector struct{ node *Node }
-
-// Describe describes nothing: which groups the node holds changes.
-func (collector) Describe(chan<- *prometheus.Desc) {}
-
 var (
-	peersDesc   = prometheus.NewDesc("prefectd_peers", "Nodes that are heard of, this one among them.", nil, nil)
-	membersDesc = prometheus.NewDesc("prefectd_members", "Nodes that are members of the cluster.", nil, nil)
-	outboxDesc  = prometheus.NewDesc("prefectd_group_outbox_messages", "Messages for other groups that are yet to be delivered.", []string{"group"}, nil)
+	descBuild   = prometheus.NewDesc("prefectd_build_info", "1; what runs here.", []string{"version", "node"}, nil)
+	descMembers = prometheus.NewDesc("prefectd_members", "Members of the cluster.", nil, nil)
+	descPresent = prometheus.NewDesc("prefectd_members_present", "Members that gossip.", nil, nil)
+	descReady   = prometheus.NewDesc("prefectd_ready", "1 if this node can serve requests.", nil, nil)
+	descLevel   = prometheus.NewDesc("prefectd_level", "The newest formats that are written.", nil, nil)
+	descListen  = prometheus.NewDesc("prefectd_listening", "1 if anybody on this node follows events or logs.", nil, nil)
 )
 
-// Collect reads them.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+// Describe says nothing beforehand: which groups the node holds changes.
+func (n *Node) Describe(chan<- *prometheus.Desc) {}
+
+// Collect gives the metrics of the node and its groups.
+func (n *Node) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	gauge(peersDesc, len(c.node.gossip.Peers()))
-	if layout, err := c.node.layoutHere(); err == nil {
-		gauge(membersDesc, len(layout.Members))
-	}
-	c.node.replicas.each(func(number int, g *cluster.Group) {
-		g.Collect(ch)
-		var waiting int
-		err := g.Stale(func(tx *store.Tx) error {
-			waiting = store.Outbox.Count(tx, store.Range{})
-			return nil
-		})
-		if err == nil {
-			gauge(outboxDesc, waiting, strconv.Itoa(number))
+	one := func(is bool) float64 {
+		if is {
+			return 1
 		}
-	})
+		return 0
+	}
+	gauge(descBuild, 1, n.config.Version, n.name)
+	gauge(descReady, one(n.leadersKnown()))
+	gauge(descListen, one(n.hub.Listening()))
+	gauge(descPresent, float64(len(n.gossip.Peers())))
+	if layout, err := n.layoutHere(); err == nil && layout.Charter != nil {
+		gauge(descMembers, float64(len(layout.Members)))
+		gauge(descLevel, float64(layout.Charter.Level))
+	}
+	n.replicas.each(func(_ int, g *cluster.Group) { g.Collect(out) })
+}
+
+// leadersKnown reports, without asking anybody, whether every group that is held here
+// has a leader.
+func (n *Node) leadersKnown() bool {
+	known := n.replicas.get(ops.Coordination) != nil
+	n.replicas.each(func(_ int, g *cluster.Group) { known = known && g.Leader() != "" })
+	return known
 }

@@ -92,8 +92,8 @@ type Node struct {
 	issued        time.Time // its certificate
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
-	tails         tails
 	metrics       *prometheus.Registry
+	tails         tails
 	failed        chan error
 	layoutChanged chan struct{}
 
@@ -114,7 +114,6 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		config: c, log: c.Log, failed: make(chan error, 1), layoutChanged: make(chan struct{}, 1),
 	}
-	n.metrics = n.newMetrics()
 	if err := n.start(ctx); err != nil {
 		n.Stop() // what can be closed; the reason is the first error
 		return nil, err
@@ -151,6 +150,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
+	n.metrics = n.newMetrics()
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
 	n.answerCalls()
 	return n.run()

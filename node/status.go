@@ -117,6 +117,7 @@ func clusterGroup(group int, layout *ops.Layout, reports map[string]*ops.Report)
 		Group: group, Kind: kindOf(group), Leader: v.Leader, Placed: orNone(v.Placed), Voters: orNone(v.Voters), Learners: orNone(v.Learners),
 		Replicas: []ops.ReplicaStatus{}, Problems: []string{},
 	}
+	applied := uint64(0)
 	problem := func(format string, args ...any) { g.Problems = append(g.Problems, fmt.Sprintf(format, args...)) }
 	if v.Everywhere {
 		g.Placed = []string{}
@@ -128,13 +129,13 @@ func clusterGroup(group int, layout *ops.Layout, reports map[string]*ops.Report)
 		problem("group %d has no leader: it takes no writes", group)
 	} else {
 		leading := reports[v.Leader].Group(group)
-		g.Term, g.Commit = leading.Term, leading.Commit
+		g.Term, g.Commit, applied = leading.Term, leading.Commit, leading.Applied
 	}
 	for name, r := range reports {
 		if s := r.Group(group); s != nil {
 			rs := ops.ReplicaStatus{Node: name, GroupStatus: *s}
-			if g.Commit > s.Applied {
-				rs.Lag = g.Commit - s.Applied
+			if applied > s.Applied { // Raft's own entries change nothing, so they don't count
+				rs.Lag = applied - s.Applied
 			}
 			if rs.Lag > far {
 				problem("the replica of group %d on %s is %d entries behind", group, name, rs.Lag)

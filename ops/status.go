@@ -90,5 +90,5 @@ type ClusterGroup struct {
 type ReplicaStatus struct {
 	Node string `json:"node"`
 	GroupStatus
-	Lag uint64 `json:"lag"` // entries that the leader has committed and it has not applied
+	Lag uint64 `json:"lag"` // entries that the leader has applied and it has not
 }

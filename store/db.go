@@ -409,6 +409,9 @@ func (db *DB) Settle() error {
 	return db.flush(top)
 }
 
+// Unflushed is about how many bytes were applied and are not in the file yet.
+func (db *DB) Unflushed() int { return db.top().size }
+
 // Size is what the file holds: all pages, and those of them that are free, in bytes.
 func (db *DB) Size() (total, free int64) {
 	db.gate.RLock()
@@ -419,19 +422,6 @@ func (db *DB) Size() (total, free int64) {
 	}
 	stats := db.bolt.Stats()
 	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
-}
-
-// Measures are figures of a state file.
-type Measures struct {
-	Unflushed int         // bytes that were applied and are not in the file yet
-	File      bbolt.Stats // since the file was opened the last time
-}
-
-// Measures reads them.
-func (db *DB) Measures() Measures {
-	db.gate.RLock()
-	defer db.gate.RUnlock()
-	return Measures{Unflushed: db.top().size, File: db.bolt.Stats()}
 }
 
 // Prepare verifies a state file that is to take this one's place, and does beforehand
@@ -448,9 +438,16 @@ func (db *DB) Prepare(path string) error {
 }
 
 // Replace puts another, prepared state file in the place of this one, and drops
-// what was applied to it. It waits
-// for open transactions; those that come meanwhile wait for it.
+// what was applied to it. It waits for open transactions; those that come meanwhile
+// wait for it.
 func (db *DB) Replace(path string) error {
+	// The room that the old file takes is given back when nobody has it open, which
+	// takes a while: not while everybody waits.
+	old, err := os.Open(db.path)
+	if err != nil {
+		return fmt.Errorf("replace state file: %w", err)
+	}
+	defer old.Close()
 	db.flushing.Lock()
 	defer db.flushing.Unlock()
 	db.writing.Lock()

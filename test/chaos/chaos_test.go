@@ -11,13 +11,13 @@ import (
 )
 
 // TestOneNode disturbs a node that is alone.
-func TestOneNode(t *testing.T) { disturb(newCluster(t, 1, 0), kinds, max(1, *rounds/8)) }
+func TestOneNode(t *testing.T) { disturb(newCluster(t, 1, 0), *only, max(1, *rounds/8)) }
 
 // TestFullDisk disturbs a lone node on a disk that gets full.
-func TestFullDisk(t *testing.T) { disturb(newCluster(t, 1, 1), fullDisks, max(1, *rounds/8)) }
+func TestFullDisk(t *testing.T) { disturb(newCluster(t, 1, 1), "full disk", max(1, *rounds/8)) }
 
 // TestCluster disturbs several nodes, one of them on a disk that gets full.
-func TestCluster(t *testing.T) { disturb(newCluster(t, *nodes, 1), kinds, *rounds) }
+func TestCluster(t *testing.T) { disturb(newCluster(t, *nodes, 1), *only, *rounds) }
 
 // TestRestart measures how long a lone node is away that is killed.
 func TestRestart(t *testing.T) { measure(newCluster(t, 1, 0)) }
@@ -25,16 +25,20 @@ func TestRestart(t *testing.T) { measure(newCluster(t, 1, 0)) }
 // TestFailover measures how long a group takes no writes whose leader is killed.
 func TestFailover(t *testing.T) { measure(newCluster(t, *nodes, 0)) }
 
-// disturb lays faults of some kinds over a load, in rounds. After each, everything is healed and
+// tooLong is a gap that is worth a line.
+const tooLong = 5 * time.Second
+
+// disturb lays faults, all or only some, over a load, in rounds. After each, everything is healed and
 // what is known is checked.
-func disturb(c *cluster, kinds []kind, rounds int) {
+func disturb(c *cluster, only string, rounds int) {
 	t, ctx, began := c.t, c.t.Context(), time.Now()
 	random := rand.New(rand.NewPCG(*seed, uint64(len(c.nodes))))
 	l, o := newLoad(c), newOutcome()
 	for round := range rounds {
-		p := newPlan(c, kinds, random, *duration)
+		p := newPlan(c, only, random, *duration)
 		t.Logf("round %d of %d, seed %d:%s", round+1, rounds, *seed, p)
 		before := l.facts.Mark()
+		begin := time.Now()
 		err := l.during(ctx, func() error {
 			done, err := p.carryOut(ctx)
 			if err != nil {
@@ -43,7 +47,11 @@ func disturb(c *cluster, kinds []kind, rounds int) {
 			took, err := c.calm(ctx)
 			o.calms = append(o.calms, took)
 			for _, e := range done {
-				o.gaps[e.kind] = append(o.gaps[e.kind], l.accepted.gap(e))
+				g := l.accepted.gapIn(e)
+				o.gaps[e.kind] = append(o.gaps[e.kind], g.length)
+				if g.length > tooLong {
+					t.Logf("group %d took no writes for %.2f s from %.2f s on", g.group, g.length.Seconds(), g.from.Sub(begin).Seconds())
+				}
 			}
 			return err
 		})

@@ -54,13 +54,8 @@ var kinds = []kind{
 	{2, networks, between(2*time.Second, 8*time.Second), flap},
 	{1, lines, between(2*time.Second, 8*time.Second), slowLines},
 	{1, lines, between(2*time.Second, 8*time.Second), slowLeader},
-	fullDisk,
+	{1, processes, between(500*time.Millisecond, 4*time.Second), fillDisk},
 }
-
-var (
-	fullDisk  = kind{1, processes, between(500*time.Millisecond, 4*time.Second), fillDisk}
-	fullDisks = []kind{fullDisk}
-)
 
 func between(least, most time.Duration) [2]time.Duration { return [2]time.Duration{least, most} }
 

@@ -139,15 +139,23 @@ func (a *accepted) count() (n int) {
 	return n
 }
 
-// gap is the longest time without an accepted write in any group, of those that
-// have something in common with an episode.
-func (a *accepted) gap(e episode) (longest time.Duration) {
+// gap is a time without an accepted write of a group.
+type gap struct {
+	group  int
+	from   time.Time
+	length time.Duration
+}
+
+// gapIn is the longest gap that has something in common with an episode.
+func (a *accepted) gapIn(e episode) (longest gap) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, times := range a.times {
+	for group, times := range a.times {
 		at, _ := slices.BinarySearchFunc(times, e.begin, time.Time.Compare)
 		for i := max(1, at); i < len(times) && times[i-1].Before(e.end); i++ {
-			longest = max(longest, times[i].Sub(times[i-1]))
+			if length := times[i].Sub(times[i-1]); length > longest.length {
+				longest = gap{group, times[i-1], length}
+			}
 		}
 	}
 	return longest

@@ -21,6 +21,7 @@ var (
 	failovers = flag.Int("failovers", 20, "how often the time of a failover is measured")
 	nodes     = flag.Int("nodes", 3, "size of the cluster")
 	long      = flag.Bool("long", false, "an hour of rounds, whatever -rounds and -duration say")
+	only      = flag.String("only", "", "faults with this in their names, instead of all")
 	seed      = flag.Uint64("seed", uint64(time.Now().UnixNano()), "chooses the faults and their moments")
 	program   = flag.String("prefectd", "", "a binary to test, instead of one built now")
 	figures   = flag.String("figures", "", "a file to which tables of what was measured are added")

@@ -28,16 +28,19 @@ type plan []step
 // overlap is how many faults begin while the one before is there.
 const overlap = 0.3
 
-// newPlan fills a time with faults of some kinds.
-func newPlan(c *cluster, kinds []kind, random *rand.Rand, length time.Duration) (p plan) {
+// attempts is how often a fault is drawn that cannot be used.
+const attempts = 1000
+
+// newPlan fills a time with faults whose kinds have something in their names.
+func newPlan(c *cluster, only string, random *rand.Rand, length time.Duration) (p plan) {
 	at := time.Duration(0)
-	for {
+	for unused := 0; unused < attempts; unused++ {
 		k := kinds[random.IntN(len(kinds))]
 		if k.least > len(c.nodes) {
 			continue
 		}
 		s := step{fault: k.choose(c, random), class: k.class, lasts: draw(random, k.lasts[0], k.lasts[1])}
-		if s.fault == nil {
+		if s.fault == nil || !strings.Contains(s.kind, only) {
 			continue
 		}
 		s.at = at + draw(random, 300*time.Millisecond, 2*time.Second)
@@ -48,8 +51,9 @@ func newPlan(c *cluster, kinds []kind, random *rand.Rand, length time.Duration) 
 			return p
 		}
 		p = append(p, s)
-		at = max(at, s.end())
+		at, unused = max(at, s.end()), 0
 	}
+	return p
 }
 
 func mayOverlap(a, b string) bool { return a != b && a != everything && b != everything }

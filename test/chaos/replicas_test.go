@@ -27,13 +27,13 @@ var own = map[string]bool{"meta/m.applied": true, "meta/m.configuration": true}
 // errBehind: a replica was stopped before it had everything.
 var errBehind = errors.New("a replica is behind")
 
-// attempts is how often the nodes are stopped until none is behind.
-const attempts = 5
+// stops is how often the nodes are stopped until none is behind.
+const stops = 5
 
 // requireEqualReplicas stops the nodes and compares their state files, row by row.
 func (c *cluster) requireEqualReplicas() {
 	var err error
-	for range attempts {
+	for range stops {
 		var holders map[int][]*node
 		holders, err = c.settle(c.t.Context())
 		require.NoError(c.t, err)

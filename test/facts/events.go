@@ -55,7 +55,9 @@ func (w worker) emit(ctx context.Context, e *emitter) (err error) {
 			}
 		}
 	}
-	return w.checkpoint(ctx, e)
+	err = w.checkpoint(ctx, e)
+	w.rest(ctx, taskRunsOfBatch*client.TaskRunSteps)
+	return err
 }
 
 // connect opens the websocket, sends again what is pending, and makes a flow run

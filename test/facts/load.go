@@ -22,7 +22,7 @@ type Load struct {
 	// Answered, when set, is told of every answered write, by the flow run that it
 	// is about.
 	Answered func(run string)
-	// Pause is how long a worker rests between two tasks.
+	// Pause is how long a worker rests after a write, an event among them.
 	Pause time.Duration
 
 	flow   string
@@ -69,7 +69,7 @@ func (l *Load) Run(ctx context.Context, failed func(error) (goOn bool)) {
 				if err := once(w); err != nil && !failed(err) {
 					return
 				}
-				w.rest(ctx)
+				w.rest(ctx, 1)
 			}
 		})
 	}
@@ -99,13 +99,14 @@ type worker struct {
 	number int
 }
 
-func (w worker) rest(ctx context.Context) {
+// rest is the pause after so many writes.
+func (w worker) rest(ctx context.Context, writes int) {
 	if w.Pause == 0 {
 		return
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(w.Pause):
+	case <-time.After(w.Pause * time.Duration(writes)):
 	}
 }
 

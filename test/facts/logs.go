@@ -49,7 +49,7 @@ func (w worker) log(ctx context.Context, f *logFacts) error {
 		if err != nil {
 			return err
 		}
-		w.rest(ctx)
+		w.rest(ctx, 1)
 	}
 	return nil
 }

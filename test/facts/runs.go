@@ -39,7 +39,7 @@ func (w worker) run(ctx context.Context, f *runFacts) error {
 		if err != nil {
 			return err
 		}
-		w.rest(ctx)
+		w.rest(ctx, 1)
 	}
 	return nil
 }

@@ -109,8 +109,11 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the process to end and answers its exit code; it is killed when it
-// takes longer than the patience.
+// lastWords is how long a process that does not end may take to say why.
+const lastWords = 2 * time.Second
+
+// Stop asks the process to end and answers its exit code; when it takes longer than
+// the patience it has to say what it is doing (SIGQUIT), and is killed.
 func (p *Process) Stop(patience time.Duration) (code int, err error) {
 	p.Resume()
 	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -121,6 +124,11 @@ func (p *Process) Stop(patience time.Duration) (code int, err error) {
 		syscall.Kill(-p.PID, syscall.SIGKILL) // what it left behind
 		return p.ExitCode(), nil
 	case <-time.After(patience):
+		p.Signal(syscall.SIGQUIT)
+		select {
+		case <-p.done:
+		case <-time.After(lastWords):
+		}
 		p.Kill()
 		return -1, fmt.Errorf("process %d had not ended %s after SIGTERM", p.PID, patience)
 	}
