@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"time"
 
 	"prefectd/cluster"
 )
@@ -22,34 +23,36 @@ type question struct {
 	err      error
 }
 
-// mark puts the question, or waits for one that is yet to be put. Whoever puts it
-// does so for the others, and with its own patience; if that ends, the next one does.
+// questionTime is how long an answer may take.
+const questionTime = 2 * time.Second
+
+// mark puts the question, or waits for one that is yet to be put. Who puts it does so
+// for all who wait, so it is not given up when its own request is.
 func (r *reader) mark(ctx context.Context, ask func(context.Context) (cluster.Mark, error)) (cluster.Mark, error) {
 	r.mu.Lock()
 	q := r.last
-	if q == nil {
-		q = &question{answered: make(chan struct{})}
-		r.last = q
-		busy := r.busy
+	if q != nil {
 		r.mu.Unlock()
-		if busy != nil { // so that more can join in
-			select {
-			case <-busy.answered:
-			case <-ctx.Done():
-			}
+		select {
+		case <-q.answered:
+			return q.mark, q.err
+		case <-ctx.Done():
+			return cluster.Mark{}, ctx.Err()
 		}
-		r.mu.Lock()
-		r.last, r.busy = nil, q
-		r.mu.Unlock()
-		q.mark, q.err = ask(ctx)
-		close(q.answered)
-		return q.mark, q.err
 	}
+	q = &question{answered: make(chan struct{})}
+	r.last = q
+	busy := r.busy
 	r.mu.Unlock()
-	select {
-	case <-q.answered:
-		return q.mark, q.err
-	case <-ctx.Done():
-		return cluster.Mark{}, ctx.Err()
+	if busy != nil {
+		<-busy.answered // so that more can join in
 	}
+	r.mu.Lock()
+	r.last, r.busy = nil, q
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), questionTime)
+	defer cancel()
+	q.mark, q.err = ask(ctx)
+	close(q.answered)
+	return q.mark, q.err
 }
