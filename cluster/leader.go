@@ -156,6 +156,7 @@ func (g *Group) lead(w *writer) {
 		g.counts.tenures.Inc()
 		close(g.ready)
 	} else {
+		g.counts.lost.Inc()
 		g.ready = make(chan struct{})
 	}
 }

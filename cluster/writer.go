@@ -35,7 +35,8 @@ type pending struct {
 	ctx     context.Context
 	id      OperationID
 	op      any
-	changed bool // it wrote rows, or answers for one that did
+	since   time.Time // when it was submitted
+	changed bool      // it wrote rows, or answers for one that did
 	answer  any
 	err     error
 	done    chan struct{}
@@ -71,10 +72,11 @@ func (g *Group) SubmitOnce(ctx context.Context, id OperationID, op any) (any, er
 	if w == nil {
 		return nil, g.unavailable()
 	}
-	p := &pending{ctx: ctx, id: id, op: op, done: make(chan struct{})}
+	p := &pending{ctx: ctx, id: id, op: op, since: time.Now(), done: make(chan struct{})}
 	select {
 	case w.queue <- p:
 	default:
+		g.counts.overloaded.Inc()
 		return nil, ErrOverloaded
 	}
 	select {
@@ -183,6 +185,9 @@ func (w *writer) commit(waiting []*pending) {
 		if errors.Is(err, errRefused) {
 			continue // another entry came between
 		}
+		if err == nil {
+			w.group.counts.held(b, waiting[:b.taken])
+		}
 		for _, p := range waiting[:b.taken] {
 			p.finish(err)
 		}
@@ -193,6 +198,7 @@ func (w *writer) commit(waiting []*pending) {
 // batch is what some operations come to.
 type batch struct {
 	taken int // how many operations
+	size  int // bytes of the entry, if they make one
 	fsm.Proposal
 	remembered remembered
 }
@@ -255,7 +261,6 @@ func (w *writer) propose(b *batch) error {
 		return g.confirm(context.Background())
 	}
 	var future raft.ApplyFuture
-	began := time.Now()
 	data := g.fsm.Propose(&b.Proposal)
 	err := g.await(func() raft.Future {
 		future = g.raft.Apply(data, applyTimeout)
@@ -272,7 +277,7 @@ func (w *writer) propose(b *batch) error {
 	case error:
 		return outcome(answer)
 	}
-	g.counts.proposed(b, len(data), began)
+	b.size = len(data)
 	w.memory.commit(&b.remembered, future.Index())
 	return nil
 }

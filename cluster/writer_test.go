@@ -154,6 +154,7 @@ func TestAnOvertakenBatchIsEvaluatedAgain(t *testing.T) {
 	require.Equal(t, 101, <-answer)
 	require.Equal(t, 3, y.evaluations())
 	require.Equal(t, 101, count(t, g, 1))
+	require.EqualValues(t, 1, gathered(t, g)["prefectd_group_entries_refused_total"])
 
 	future = g.raft.Apply(foreign.Encode(), 0)
 	require.NoError(t, future.Error())

@@ -26,6 +26,7 @@ type call struct {
 
 	req       *fasthttp.RequestCtx
 	route     *route // nil before it is known
+	pattern   string // of the route or channel that the path leads to, if any
 	requestID string
 	logger    *slog.Logger
 }

@@ -55,6 +55,9 @@ const (
 // upgrade lets a client in to a channel. One that may not gets 403 and no word.
 func (s *Server) upgrade(c *call, path string) {
 	ch := s.table.channel(c.req, path)
+	if ch != nil {
+		c.pattern = ch.Path
+	}
 	if ch == nil || !offersSubprotocol(c.req) && (ch.Modern || s.config.AuthString != "") {
 		c.req.SetStatusCode(fasthttp.StatusForbidden)
 		return

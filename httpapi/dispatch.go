@@ -78,6 +78,9 @@ func (s *Server) dispatch(c *call) {
 		return
 	}
 	r := s.table.route(c.req, string(c.req.Method()), path)
+	if r != nil {
+		c.pattern = r.Path
+	}
 	if r == nil && s.below(path) || r != nil && r.Scope != open {
 		if !s.authorized(c.req) {
 			c.fail(errUnauthorize)
@@ -245,6 +248,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	c := &call{config: &s.config, req: ctx, requestID: requestID(ctx), logger: s.log}
 	c.fail(refusal)
+	s.metrics.answered(c, 0)
 }
 
 // discard reads what a client is still sending, so that it gets to read the

@@ -28,6 +28,7 @@ type Config struct {
 	StreamEvents   bool          // whether /events/out delivers what happens now
 	StreamLogs     bool          // whether /logs/out does
 	Reads          ops.Reads     // what reads show that don't say so themselves
+	Metrics        bool          // whether the API has /metrics too, not only the root
 	Settings       prefect.JSON  // the settings in effect, as GET /admin/settings tells them
 	Log            *slog.Logger  // slog.Default()
 }
@@ -109,7 +110,7 @@ func newServer(backend Backend, config Config, routes []route, channels []channe
 
 // Serve answers requests from a listener until Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); err != nil {
+	if err := s.http.Serve(meteredListener{l, s.metrics.sent}); err != nil {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil

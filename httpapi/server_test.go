@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp/fasthttputil"
 	"go.uber.org/goleak"
@@ -37,8 +36,6 @@ type stub struct {
 func (b *stub) Ready(context.Context) error { return b.notReady }
 
 func (b *stub) Streams() *ops.Hub { return nil }
-
-func (b *stub) Metrics() prometheus.Gatherer { return prometheus.NewRegistry() }
 
 func (b *stub) Status(context.Context) ops.Status { return ops.Status{Version: "test", Ready: true} }
 

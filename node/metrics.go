@@ -1,11 +1,15 @@
 package node
 
 import (
+	"runtime"
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"prefectd/cluster"
 	"prefectd/ops"
+	"prefectd/store"
 )
 
 // Metrics gathers what the node counts.
@@ -19,11 +23,12 @@ func (n *Node) newMetrics() *prometheus.Registry {
 }
 
 var (
-	descBuild   = prometheus.NewDesc("prefectd_build_info", "1; what runs here.", []string{"version", "node"}, nil)
+	descBuild   = prometheus.NewDesc("prefectd_build_info", "1; what runs here.", []string{"version", "node", "goversion"}, nil)
 	descMembers = prometheus.NewDesc("prefectd_members", "Members of the cluster.", nil, nil)
 	descPresent = prometheus.NewDesc("prefectd_members_present", "Members that gossip.", nil, nil)
 	descReady   = prometheus.NewDesc("prefectd_ready", "1 if this node can serve requests.", nil, nil)
 	descLevel   = prometheus.NewDesc("prefectd_level", "The newest formats that are written.", nil, nil)
+	descOutbox  = prometheus.NewDesc("prefectd_group_outbox_messages", "Messages for other groups that are yet to be delivered.", []string{"group"}, nil)
 	descListen  = prometheus.NewDesc("prefectd_listening", "1 if anybody on this node follows events or logs.", nil, nil)
 )
 
@@ -41,7 +46,7 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 		}
 		return 0
 	}
-	gauge(descBuild, 1, n.config.Version, n.name)
+	gauge(descBuild, 1, n.config.Version, n.name, runtime.Version())
 	gauge(descReady, one(n.leadersKnown()))
 	gauge(descListen, one(n.hub.Listening()))
 	gauge(descPresent, float64(len(n.gossip.Peers())))
@@ -49,7 +54,17 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 		gauge(descMembers, float64(len(layout.Members)))
 		gauge(descLevel, float64(layout.Charter.Level))
 	}
-	n.replicas.each(func(_ int, g *cluster.Group) { g.Collect(out) })
+	n.replicas.each(func(number int, g *cluster.Group) {
+		g.Collect(out)
+		var waiting int
+		err := g.Stale(func(tx *store.Tx) error {
+			waiting = store.Outbox.Count(tx, store.Range{})
+			return nil
+		})
+		if err == nil {
+			gauge(descOutbox, float64(waiting), strconv.Itoa(number))
+		}
+	})
 }
 
 // leadersKnown reports, without asking anybody, whether every group that is held here

@@ -17,6 +17,7 @@ import (
 // the name that it has there, also as an environment variable.
 type Settings struct {
 	LogLevel string
+	Metrics  bool // whether the API has them too
 
 	AuthString   secret
 	Host         string
@@ -69,6 +70,7 @@ func (s setting) env() string {
 func (s *Settings) rows() []setting {
 	return []setting{
 		{"server.logging_level", &s.LogLevel, []string{"PREFECT_LOGGING_SERVER_LEVEL"}},
+		{"server.metrics_enabled", &s.Metrics, []string{"PREFECT_API_ENABLE_METRICS"}},
 		{"server.api.auth_string", &s.AuthString, nil},
 		{"server.api.host", &s.Host, nil},
 		{"server.api.port", &s.Port, nil},

@@ -409,6 +409,13 @@ func (db *DB) Settle() error {
 	return db.flush(top)
 }
 
+// Stats are what bbolt tells of the file since it was opened the last time.
+func (db *DB) Stats() bbolt.Stats {
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	return db.bolt.Stats()
+}
+
 // Unflushed is about how many bytes were applied and are not in the file yet.
 func (db *DB) Unflushed() int { return db.top().size }
 

@@ -247,6 +247,7 @@ func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Config {
 		StreamEvents: s.EventsStreamOut,
 		StreamLogs:   s.LogsStreamOut || s.LogsPublish,
 		Reads:        reads,
+		Metrics:      s.Metrics,
 		Settings:     document,
 		Log:          log,
 	}
