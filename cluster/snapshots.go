@@ -28,6 +28,7 @@ type snapshots struct {
 	dir string
 	db  *store.DB
 	fsm *fsm.FSM
+	log *logFile
 
 	mu       sync.Mutex
 	received *received // the last that came from another member, until it is opened
@@ -40,8 +41,8 @@ type received struct {
 
 var _ raft.SnapshotStore = (*snapshots)(nil)
 
-func newSnapshots(ctx context.Context, dir string, db *store.DB, f *fsm.FSM) *snapshots {
-	return &snapshots{ctx: ctx, dir: dir, db: db, fsm: f}
+func newSnapshots(ctx context.Context, dir string, db *store.DB, f *fsm.FSM, l *logFile) *snapshots {
+	return &snapshots{ctx: ctx, dir: dir, db: db, fsm: f, log: l}
 }
 
 func metaOf(s fsm.State) *raft.SnapshotMeta {
@@ -67,12 +68,32 @@ func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 }
 
 // Open gives the snapshot that was received under an id, else a copy of the state
-// file, whatever the id: it is at least as new as what was asked for.
+// file, whatever the id: it is at least as new as what was asked for. What is written
+// from then on stays in the log for the member that the copy is for.
 func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if got := s.take(id); got != nil {
 		return &got.meta, got.file, nil
 	}
-	return s.copy(s.ctx)
+	total, free := s.db.Size()
+	release := s.log.reserve(s.fsm.Applied(), total-free)
+	meta, file, err := s.copy(s.ctx)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return meta, &sent{file, release}, nil
+}
+
+// sent is a copy that is being sent to a member.
+type sent struct {
+	*os.File
+	release func()
+}
+
+// Close ends it, whatever came of it.
+func (s *sent) Close() error {
+	s.release()
+	return s.File.Close()
 }
 
 // copy makes a copy of the state file as it is now, unless ctx ends before.
