@@ -24,7 +24,7 @@ import (
 //
 // Raft's Restore, which gives a snapshot an index of its own, is not supported.
 type snapshots struct {
-	ctx context.Context // of the group: no copy is made when it ends
+	ctx context.Context // of the group: nothing is copied any more when it ends
 	dir string
 	db  *store.DB
 	fsm *fsm.FSM
@@ -72,7 +72,7 @@ func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 // from then on stays in the log for the member that the copy is for.
 func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if got := s.take(id); got != nil {
-		return &got.meta, got.file, nil
+		return &got.meta, &taken{got.file, s.ctx}, nil
 	}
 	total, free := s.db.Size()
 	release := s.log.reserve(s.fsm.Applied(), total-free)
@@ -82,6 +82,20 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 		return nil, nil, err
 	}
 	return meta, &sent{file, release}, nil
+}
+
+// taken is a state that came from another member, as long as the group is open.
+type taken struct {
+	*os.File
+	ctx context.Context
+}
+
+// Read reads on.
+func (t *taken) Read(p []byte) (int, error) {
+	if err := t.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return t.File.Read(p)
 }
 
 // sent is a copy that is being sent to a member.
@@ -170,6 +184,9 @@ func (s *sink) ID() string { return s.meta.ID }
 
 // Write takes content from another member.
 func (s *sink) Write(p []byte) (n int, err error) {
+	if err := s.store.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if s.file == nil {
 		if s.file, err = s.store.temporary(); err != nil {
 			return 0, err
