@@ -101,7 +101,7 @@ func (g *Group) open() (err error) {
 	if g.fsm, err = fsm.New(g.db, g.config.MaxLevel, g.config.Observe, g.fail); err != nil {
 		return err
 	}
-	g.snapshots = newSnapshots(g.ctx, g.config.Dir, g.db, g.fsm)
+	g.snapshots = newSnapshots(g.ctx, g.config.Dir, g.db, g.fsm, g.log)
 	return g.startRaft()
 }
 

@@ -32,6 +32,8 @@ type logFile struct {
 	first uint64   // index of the first entry
 	sizes []uint32 // of the entries, from the first on
 	bytes int64    // all of them
+
+	reservations []*reservation
 }
 
 var (
@@ -119,17 +121,20 @@ func (l *logFile) check() {
 // is cut in pieces that are worth a transaction and hold up nobody.
 const slack = 16
 
-// keep is how many entries may stay when the log is cut.
-func (l *logFile) keep() uint64 {
+// keep is how many entries may stay when the log is cut, and whether to cut it is worth
+// the while.
+func (l *logFile) keep() (entries uint64, worth bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	from, left := 0, l.bytes
-	for len(l.sizes)-from > 1 &&
-		(len(l.sizes)-from > l.maxEntries-l.maxEntries/slack || left > l.maxBytes-l.maxBytes/slack) {
-		left -= int64(l.sizes[from])
+	reserved := l.reserved()
+	from, dropped := 0, int64(0)
+	for len(l.sizes)-from > 1 && l.first+uint64(from) < reserved &&
+		(len(l.sizes)-from > l.maxEntries-l.maxEntries/slack || l.bytes-dropped > l.maxBytes-l.maxBytes/slack) {
+		dropped += int64(l.sizes[from])
 		from++
 	}
-	return uint64(len(l.sizes) - from)
+	worth = from > 0 && (from >= l.maxEntries/slack || dropped >= l.maxBytes/slack)
+	return uint64(len(l.sizes) - from), worth
 }
 
 // StoreLog appends one entry.
@@ -175,8 +180,17 @@ func (l *logFile) drop(from, to int) {
 	l.sizes = l.sizes[:from]
 }
 
-// DeleteRange removes entries, both ends included: the oldest, or the newest.
+// DeleteRange removes entries, both ends included: the oldest, as far as they are not
+// reserved, or the newest.
 func (l *logFile) DeleteRange(low, high uint64) error {
+	l.mu.Lock()
+	if last := l.first + uint64(len(l.sizes)) - 1; low <= l.first && high < last {
+		high = min(high, l.reserved()-1)
+	}
+	l.mu.Unlock()
+	if high < low {
+		return nil
+	}
 	if err := l.BoltStore.DeleteRange(low, high); err != nil {
 		err = fmt.Errorf("log file %s: %w", l.path, err)
 		l.fail(err)

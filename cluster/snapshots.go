@@ -24,10 +24,11 @@ import (
 //
 // Raft's Restore, which gives a snapshot an index of its own, is not supported.
 type snapshots struct {
-	ctx context.Context // of the group: no copy is made when it ends
+	ctx context.Context // of the group: nothing is copied any more when it ends
 	dir string
 	db  *store.DB
 	fsm *fsm.FSM
+	log *logFile
 
 	mu       sync.Mutex
 	received *received // the last that came from another member, until it is opened
@@ -40,8 +41,8 @@ type received struct {
 
 var _ raft.SnapshotStore = (*snapshots)(nil)
 
-func newSnapshots(ctx context.Context, dir string, db *store.DB, f *fsm.FSM) *snapshots {
-	return &snapshots{ctx: ctx, dir: dir, db: db, fsm: f}
+func newSnapshots(ctx context.Context, dir string, db *store.DB, f *fsm.FSM, l *logFile) *snapshots {
+	return &snapshots{ctx: ctx, dir: dir, db: db, fsm: f, log: l}
 }
 
 func metaOf(s fsm.State) *raft.SnapshotMeta {
@@ -67,12 +68,46 @@ func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 }
 
 // Open gives the snapshot that was received under an id, else a copy of the state
-// file, whatever the id: it is at least as new as what was asked for.
+// file, whatever the id: it is at least as new as what was asked for. What is written
+// from then on stays in the log for the member that the copy is for.
 func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if got := s.take(id); got != nil {
-		return &got.meta, got.file, nil
+		return &got.meta, &taken{got.file, s.ctx}, nil
 	}
-	return s.copy(s.ctx)
+	total, free := s.db.Size()
+	release := s.log.reserve(s.fsm.Applied(), total-free)
+	meta, file, err := s.copy(s.ctx)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return meta, &sent{file, release}, nil
+}
+
+// taken is a state that came from another member, as long as the group is open.
+type taken struct {
+	*os.File
+	ctx context.Context
+}
+
+// Read reads on.
+func (t *taken) Read(p []byte) (int, error) {
+	if err := t.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return t.File.Read(p)
+}
+
+// sent is a copy that is being sent to a member.
+type sent struct {
+	*os.File
+	release func()
+}
+
+// Close ends it, whatever came of it.
+func (s *sent) Close() error {
+	s.release()
+	return s.File.Close()
 }
 
 // copy makes a copy of the state file as it is now, unless ctx ends before.
@@ -149,6 +184,9 @@ func (s *sink) ID() string { return s.meta.ID }
 
 // Write takes content from another member.
 func (s *sink) Write(p []byte) (n int, err error) {
+	if err := s.store.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if s.file == nil {
 		if s.file, err = s.store.temporary(); err != nil {
 			return 0, err

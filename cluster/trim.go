@@ -27,7 +27,11 @@ func (g *Group) trim(ctx context.Context) {
 		case <-g.log.long:
 			// If it is too early (nothing was applied since the start), or fails, the
 			// next entry tells again that the log is too long, or the next tenure.
-			err := g.cut()
+			keep, worth := g.log.keep()
+			if !worth {
+				continue
+			}
+			err := g.cut(keep)
 			if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 				g.config.Log.Warn("log is not cut", "err", err)
 			}
@@ -37,10 +41,10 @@ func (g *Group) trim(ctx context.Context) {
 	}
 }
 
-// cut drops the oldest entries, but none that the state file does not hold.
-func (g *Group) cut() error {
+// cut drops the oldest entries but some, and none that the state file does not hold.
+func (g *Group) cut(keep uint64) error {
 	conf := g.raft.ReloadableConfig()
-	conf.TrailingLogs = g.log.keep()
+	conf.TrailingLogs = keep
 	if err := g.raft.ReloadConfig(conf); err != nil {
 		return fmt.Errorf("cut log: %w", err)
 	}

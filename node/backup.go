@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"prefectd/cluster"
+	"prefectd/fsm"
 	"prefectd/ops"
 	"prefectd/store"
 )
@@ -123,7 +124,7 @@ func draftBackup(path string, write func(w io.Writer) error) (h *BackupHeader, e
 		return nil, err
 	}
 	defer os.Remove(draft.Name()) // gone already when all went well
-	if err := errors.Join(write(draft), draft.Sync(), draft.Close()); err != nil {
+	if err := errors.Join(write(fsm.NewPaced(draft)), draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}
 	if h, err = CheckBackup(draft.Name()); err != nil {

@@ -115,15 +115,21 @@ func (db *DB) openFile() error {
 	return err
 }
 
-// closeFile closes the file with its list of free pages in it, so that the next to
-// open it needn't look for them in all of its pages.
+// closeFile closes the file with its list of free pages in it.
 func (db *DB) closeFile() error {
-	db.bolt.NoFreelistSync = false
-	err := errors.Join(db.bolt.Update(func(*bbolt.Tx) error { return nil }), db.bolt.Close())
+	err := errors.Join(db.saveFreeList(), db.bolt.Close())
 	if err != nil {
 		return fmt.Errorf("close state file %s: %w", db.path, err)
 	}
 	return nil
+}
+
+// saveFreeList brings the list of free pages to the file, so that the next to open it
+// needn't look for them in all of its pages. It holds until something is written.
+func (db *DB) saveFreeList() error {
+	db.bolt.NoFreelistSync = false
+	defer func() { db.bolt.NoFreelistSync = true }()
+	return db.bolt.Update(func(*bbolt.Tx) error { return nil })
 }
 
 // openBolt opens a bbolt file; a damaged one is an error that names it, also

@@ -149,24 +149,46 @@ func (db *DB) flush(over *layer) (err error) {
 	if err := db.save(over); err != nil {
 		return fmt.Errorf("state file %s: %w", db.path, err)
 	}
+	old, err := db.grownOld()
+	if err != nil {
+		return err
+	}
 	// A view that began before this has the same keys in the file and over it.
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	db.put(db.layer.without(over))
+	if !old {
+		return nil
+	}
 	return db.renew()
 }
 
-// renew opens the file anew when much was written to it, at a moment when nobody
-// has a view of it. bbolt remembers every page that it ever allocated for as long
-// as the page is in use, so a file that grows would take memory that grows.
-func (db *DB) renew() error {
+// grownOld reports whether it is time to open the file anew: much was written to it, and
+// nobody has a view of it just now. It then has its list of free pages.
+func (db *DB) grownOld() (bool, error) {
 	stats := db.bolt.Stats()
 	if stats.TxStats.GetPageAlloc() < db.opts.RenewEvery || !db.gate.TryLock() {
+		return false, nil
+	}
+	db.gate.Unlock()
+	db.gate.RLock()
+	defer db.gate.RUnlock()
+	if err := db.saveFreeList(); err != nil {
+		return false, fmt.Errorf("state file %s: %w", db.path, err)
+	}
+	return true, nil
+}
+
+// renew opens the file anew unless somebody has a view of it. bbolt remembers every page
+// that it ever allocated for as long as the page is in use, so a file that grows would
+// take memory that grows. Everybody waits meanwhile, so nothing is written here.
+func (db *DB) renew() error {
+	if !db.gate.TryLock() {
 		return nil
 	}
 	defer db.gate.Unlock()
-	if err := db.closeFile(); err != nil {
-		return err
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close state file %s: %w", db.path, err)
 	}
 	return db.openFile()
 }

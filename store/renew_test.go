@@ -28,6 +28,8 @@ func TestAFileIsOpenedAnewWhenMuchWasWritten(t *testing.T) {
 	}))
 	require.NoError(t, db.Sync())
 	require.NotSame(t, first, db.bolt)
+	require.Less(t, freeList(t, db.Path()), uint64(1000))
+	require.True(t, db.bolt.NoFreelistSync)
 	require.NoError(t, db.View(func(tx *Tx) error {
 		require.Equal(t, 2, count(tx))
 		return nil
