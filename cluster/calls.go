@@ -3,32 +3,32 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Call is a request of another node.
 type Call struct {
-	Node   string // who asks
-	Body   io.Reader
+	Node   string    // who asks
+	Body   []byte    // the handler's to keep
 	Answer io.Writer // buffered, until the handler ends or flushes it
 }
 
 // Handler answers a call. Its ctx ends when the other node does not want the answer
-// any more. An error keeps its identity on the way if it is one of this package's, or
-// if the network's codec keeps it.
+// any more, and has its deadline. An error keeps its identity on the way if it is one of
+// this package's, or if the network's codec keeps it; also after a part of the answer.
 type Handler func(ctx context.Context, c *Call) error
-
-// ErrorCodec encodes the errors that are not this package's.
-type ErrorCodec interface {
-	EncodeError(err error) []byte
-	DecodeError(data []byte) error
-}
 
 // handlers are what a network answers, by method.
 type handlers struct {
@@ -53,20 +53,35 @@ const (
 	pingTime    = 1500 * time.Millisecond
 )
 
-// maxAnswer bounds what a peer can make this node hold.
-const maxAnswer = 256 << 20
+// Bounds of what one end makes the other hold.
+const (
+	maxBody   = 64 << 20
+	maxAnswer = 256 << 20
+)
+
+// What is said about a call beside its body.
+const (
+	timeoutHeader = "Timeout" // in milliseconds, from when the call arrives: clocks differ
+	errorTrailer  = "Error"   // base64, of one that came after a part of the answer
+)
+
+// errTooLarge is a body or an answer beyond its bound.
+var errTooLarge = errors.New("it is too large")
 
 func (n *Network) callServer() *http.Server {
 	return &http.Server{
-		Handler:     http.HandlerFunc(n.serveCall),
+		Handler:     n.awaited(n.serveCall),
 		BaseContext: func(net.Listener) context.Context { return n.ctx },
-		HTTP2:       &http.HTTP2Config{SendPingTimeout: silenceTime, PingTimeout: pingTime, MaxConcurrentStreams: 10_000},
-		ErrorLog:    stdLogger(n.log),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: silenceTime, PingTimeout: pingTime, MaxConcurrentStreams: 10_000,
+			MaxReceiveBufferPerConnection: 4<<20 - 1, // as much as there can be
+		},
+		ErrorLog: stdLogger(n.log),
 	}
 }
 
-func (n *Network) callClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{
+func (n *Network) callClient() *http.Transport {
+	return &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			node, _, err := net.SplitHostPort(address)
 			if err != nil {
@@ -81,7 +96,7 @@ func (n *Network) callClient() *http.Client {
 		ForceAttemptHTTP2:  true,
 		DisableCompression: true,
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: silenceTime, PingTimeout: pingTime},
-	}}
+	}
 }
 
 // undialled is an error before anything was sent.
@@ -107,24 +122,58 @@ func (c *Call) Flush() error {
 }
 
 func (n *Network) serveCall(w http.ResponseWriter, r *http.Request) {
-	method := r.URL.Path[1:]
-	n.calls.mu.RLock()
-	handle := n.calls.byMethod[method]
-	n.calls.mu.RUnlock()
 	a := &answer{ResponseWriter: w}
-	c := &Call{Body: r.Body, Answer: a, Node: r.TLS.PeerCertificates[0].Subject.CommonName}
-	err := fmt.Errorf("this version does not know the call %q", method)
-	if handle != nil {
-		err = n.protect(func() error { return handle(r.Context(), c) })
-	}
+	w.Header()["Content-Type"] = nil // not to be guessed
+	w.Header()["Date"] = nil
+	err := n.protect(func() error { return n.handle(a, r) })
 	switch {
 	case err == nil:
 	case a.begun:
-		panic(http.ErrAbortHandler) // so that it is not taken for the whole answer
+		w.Header().Set(http.TrailerPrefix+errorTrailer, base64.StdEncoding.EncodeToString(n.encodeError(err)))
 	default:
 		w.WriteHeader(http.StatusInternalServerError)
 		w.Write(n.encodeError(err))
 	}
+}
+
+// handle reads a call, at once because what is not read holds up the other calls of its
+// connection, and has it answered.
+func (n *Network) handle(a *answer, r *http.Request) error {
+	method := r.URL.Path[1:]
+	n.calls.mu.RLock()
+	handle := n.calls.byMethod[method]
+	n.calls.mu.RUnlock()
+	if handle == nil {
+		return fmt.Errorf("this version does not know the call %q", method)
+	}
+	body, err := readBounded(r.Body, r.ContentLength, maxBody)
+	if err != nil {
+		return fmt.Errorf("read call: %w", err)
+	}
+	ctx := r.Context()
+	if ms, err := strconv.ParseInt(r.Header.Get(timeoutHeader), 10, 32); err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
+		defer cancel()
+	}
+	return handle(ctx, &Call{Node: r.TLS.PeerCertificates[0].Subject.CommonName, Body: body, Answer: a})
+}
+
+// readBounded reads all that comes, if that is not too much. Size is how much it will
+// be, or -1.
+func readBounded(from io.Reader, size, most int64) ([]byte, error) {
+	if size > most {
+		return nil, errTooLarge
+	}
+	var into bytes.Buffer
+	into.Grow(int(max(size, 0)) + bytes.MinRead) // so that the end is found without more room
+	if _, err := into.ReadFrom(io.LimitReader(from, most+1)); err != nil {
+		return nil, err
+	}
+	if int64(into.Len()) > most {
+		return nil, errTooLarge
+	}
+	return into.Bytes(), nil
 }
 
 // protect makes an error of a panic.
@@ -138,88 +187,102 @@ func (n *Network) protect(fn func() error) (err error) {
 	return fn()
 }
 
-// known are the errors that are told by a letter.
-var known = map[byte]error{'n': ErrNoLeader, 'o': ErrOverloaded, 'c': ErrClosed, 'u': ErrUnknownOutcome}
-
-// anyError is the letter of those that the codec tells.
-const anyError = 'e'
-
-func (n *Network) encodeError(err error) []byte {
-	for letter, which := range known {
-		if errors.Is(err, which) {
-			return append([]byte{letter}, err.Error()...)
-		}
-	}
-	return append([]byte{anyError}, n.errors.EncodeError(err)...)
-}
-
-// remoteError is an error of another node, with the text that it had there.
-type remoteError struct {
-	which error
-	text  string
-}
-
-func (e *remoteError) Error() string { return e.text }
-
-func (e *remoteError) Unwrap() error { return e.which }
-
-func (n *Network) decodeError(data []byte) error {
-	if len(data) > 0 && data[0] == anyError {
-		return n.errors.DecodeError(data[1:])
-	}
-	if len(data) > 0 && known[data[0]] != nil {
-		return &remoteError{known[data[0]], string(data[1:])}
-	}
-	return fmt.Errorf("%w: the other node does not answer as one does", ErrUnknownOutcome)
-}
-
 // Call asks a node and returns its answer. If the node was not reached, nothing was
 // done, and the error is an ErrNoLeader; if it was and no answer came, the outcome is
 // unknown.
 func (n *Network) Call(ctx context.Context, node, method string, body []byte) ([]byte, error) {
-	answer, err := n.Stream(ctx, node, method, body)
+	r, err := n.ask(ctx, node, method, body)
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Close()
-	data, err := io.ReadAll(io.LimitReader(answer, maxAnswer))
-	if err != nil {
+	defer r.Close()
+	data, err := readBounded(r, r.response.ContentLength, maxAnswer)
+	if errors.Is(err, errTooLarge) {
 		return nil, fmt.Errorf("%w: answer of %s to %q: %w", ErrUnknownOutcome, node, method, err)
 	}
-	return data, nil
+	return data, err
 }
 
-// Stream asks a node for an answer that is read as it comes, and closed.
+// Stream asks a node for an answer that is read as it comes, and closed. Errors of the
+// handler come at the end of it.
 func (n *Network) Stream(ctx context.Context, node, method string, body []byte) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+node+"/"+method, bytes.NewReader(body))
+	r, err := n.ask(ctx, node, method, body)
 	if err != nil {
-		return nil, fmt.Errorf("call %q of %s: %w", method, node, err)
+		return nil, err
 	}
-	resp, err := n.client.Do(r)
+	return r, nil
+}
+
+// ask sends a call and waits until its answer begins.
+func (n *Network) ask(ctx context.Context, node, method string, body []byte) (*reply, error) {
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("call %q of %s: %w", method, node, errTooLarge)
+	}
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	resp, err := n.client.RoundTrip(newRequest(httptrace.WithClientTrace(ctx, trace), node, method, body))
 	var before *undialled
-	var alert *net.OpError
 	switch {
 	case errors.As(err, &before):
 		return nil, fmt.Errorf("%w: %w", ErrNoLeader, before.error)
-	case errors.As(err, &alert) && alert.Op == "remote error": // as package tls has it
-		n.refused(node)
-		return nil, fmt.Errorf("%w: node %s refuses this one: %w", ErrNoLeader, node, err)
+	case err != nil && !connected.Load():
+		return nil, fmt.Errorf("%w: call %q of %s: %w", ErrNoLeader, method, node, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: call %q of %s: %w", ErrUnknownOutcome, method, node, err)
-	case resp.StatusCode == http.StatusOK:
-		return resp.Body, nil
 	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	r := &reply{network: n, response: resp, node: node, method: method}
+	if resp.StatusCode == http.StatusOK {
+		return r, nil
+	}
+	defer r.Close()
+	data, err := readBounded(r, resp.ContentLength, maxAnswer)
 	if err != nil {
-		return nil, fmt.Errorf("%w: call %q of %s: %w", ErrUnknownOutcome, method, node, err)
+		return nil, err
 	}
 	return nil, n.decodeError(data)
 }
 
-// refused says now and then that another node does not know this one.
-func (n *Network) refused(node string) {
-	if last := n.complained.Load(); time.Since(time.Unix(0, last)) > time.Minute && n.complained.CompareAndSwap(last, time.Now().UnixNano()) {
-		n.log.Warn("other nodes refuse this one: it was removed from the cluster, or another took its name; to have it join, empty its data folder", "by", node)
+func newRequest(ctx context.Context, node, method string, body []byte) *http.Request {
+	r := &http.Request{
+		Method: http.MethodPost, URL: &url.URL{Scheme: "https", Host: node, Path: "/" + method},
+		Header:        http.Header{"User-Agent": {""}}, // not to be sent
+		ContentLength: int64(len(body)),
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		left := max(time.Until(deadline).Milliseconds(), 0) + 1 // the handler does not give up first
+		r.Header.Set(timeoutHeader, strconv.FormatInt(min(left, math.MaxInt32), 10))
+	}
+	if len(body) > 0 {
+		// It is sent again only if nothing of it was taken.
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
+	}
+	return r.WithContext(ctx)
 }
+
+// reply is an answer on its way.
+type reply struct {
+	network      *Network
+	response     *http.Response
+	node, method string
+}
+
+// Read reads what has come. At the end is what the handler ended with.
+func (r *reply) Read(p []byte) (int, error) {
+	read, err := r.response.Body.Read(p)
+	switch {
+	case err == nil:
+	case !errors.Is(err, io.EOF):
+		err = fmt.Errorf("%w: answer of %s to %q: %w", ErrUnknownOutcome, r.node, r.method, err)
+	case r.response.Trailer.Get(errorTrailer) != "":
+		data, wrong := base64.StdEncoding.DecodeString(r.response.Trailer.Get(errorTrailer))
+		if wrong != nil {
+			return read, errNoAnswer
+		}
+		err = r.network.decodeError(data)
+	}
+	return read, err
+}
+
+// Close ends the call; its handler need not go on.
+func (r *reply) Close() error { return r.response.Body.Close() }

@@ -44,6 +44,19 @@ func (j *journal) contains(text string) bool {
 	return strings.Contains(j.text.String(), text)
 }
 
+// count is how often something is said.
+func (j *journal) count(text string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Count(j.text.String(), text)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 func gossipKey(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 
 // freePort is a port that nobody has, for TCP and UDP.

@@ -194,9 +194,9 @@ func (g *Group) close() error {
 func (g *Group) release() error {
 	var errs []error
 	if g.raft != nil {
-		errs = append(errs, g.raft.Shutdown().Error()) // and with it the transport
-	} else if t, ok := g.config.Transport.(raft.WithClose); ok {
-		errs = append(errs, t.Close())
+		errs = append(errs, g.stopRaft())
+	} else {
+		errs = append(errs, g.closeTransport())
 	}
 	if g.log != nil {
 		errs = append(errs, g.log.Close())

@@ -14,40 +14,46 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// maxApplication bounds what somebody without a certificate can send.
-const maxApplication = 64 << 10
+// Bounds of what somebody without a certificate can send.
+const (
+	maxApplication  = 64 << 10
+	applicationTime = 5 * time.Second
+)
 
 // joinServer takes the applications of those who want to be members, and the questions
 // of those who have the seed.
 func (n *Network) joinServer() *http.Server {
 	return &http.Server{
-		BaseContext:       func(net.Listener) context.Context { return n.ctx },
-		ReadHeaderTimeout: handshakeTime,
-		ErrorLog:          stdLogger(n.log),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			answerJoin(w, r, n.log, func(ctx context.Context, body []byte) (answer []byte, err error) {
-				respond := n.admit.Load()
-				if len(r.TLS.PeerCertificates) > 0 { // only the seed's is asked for
-					respond = &n.seeded.Load().answer
-				}
-				if respond == nil {
-					return nil, errors.New("the node has just been started: try again")
-				}
-				err = n.protect(func() (err error) {
-					answer, err = (*respond)(ctx, body)
-					return err
-				})
-				return answer, err
-			})
-		}),
+		BaseContext: func(net.Listener) context.Context { return n.ctx },
+		ReadTimeout: applicationTime,
+		ErrorLog:    stdLogger(n.log),
+		Handler:     n.awaited(n.serveJoin),
 	}
+}
+
+func (n *Network) serveJoin(w http.ResponseWriter, r *http.Request) {
+	answerJoin(w, r, n.log, func(ctx context.Context, body []byte) (answer []byte, err error) {
+		respond := n.joining.Load()
+		if len(r.TLS.PeerCertificates) > 0 { // only the seed's is asked for
+			respond = &n.seeded.Load().answer
+		}
+		if respond == nil {
+			return nil, errors.New("the node has just been started: try again")
+		}
+		err = n.protect(func() (err error) {
+			answer, err = (*respond)(ctx, body)
+			return err
+		})
+		return answer, err
+	})
 }
 
 // answerJoin answers a request of somebody who is not a member.
 func answerJoin(w http.ResponseWriter, r *http.Request, log *slog.Logger, respond answerFunc) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxApplication))
+	body, err := readBounded(r.Body, r.ContentLength, maxApplication)
 	var answer []byte
 	if err == nil {
 		answer, err = respond(r.Context(), body)
@@ -63,7 +69,7 @@ func answerJoin(w http.ResponseWriter, r *http.Request, log *slog.Logger, respon
 // HandleJoin answers those who want to join; what they send and get is the caller's
 // matter.
 func (n *Network) HandleJoin(admit func(ctx context.Context, body []byte) ([]byte, error)) {
-	n.admit.Store(&admit)
+	n.joining.Store(&admit)
 }
 
 // RequestJoin sends an application to a member, after making sure that it is of the
@@ -101,10 +107,10 @@ func postJoin(ctx context.Context, address string, config *tls.Config, body []by
 	return answer, nil
 }
 
-// Members that are none.
+// What listens where a member was looked for.
 var (
 	errOtherCluster = errors.New("the token is of another cluster")
-	errNoTLS        = errors.New("it does not speak TLS")
+	errNoMember     = errors.New("it is no member of a cluster")
 )
 
 func dialMember(ctx context.Context, address string, config *tls.Config) (net.Conn, error) {
@@ -117,9 +123,9 @@ func dialMember(ctx context.Context, address string, config *tls.Config) (net.Co
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		var header tls.RecordHeaderError
-		if errors.As(err, &header) { // which package http would turn into a text
-			return nil, errNoTLS
+		var notTLS tls.RecordHeaderError
+		if errors.As(err, &notTLS) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || isAlert(err, "") {
+			return nil, errNoMember
 		}
 		return nil, err
 	}
@@ -128,12 +134,18 @@ func dialMember(ctx context.Context, address string, config *tls.Config) (net.Co
 
 // verify makes sure that certificates are those of a node of the token's cluster.
 func (t Token) verify(chain [][]byte) error {
-	if len(chain) != 2 || sha256.Sum256(chain[1]) != t.Fingerprint {
-		return errOtherCluster
+	if len(chain) != 2 {
+		return errNoMember
 	}
 	root, err := x509.ParseCertificate(chain[1])
 	if err != nil {
 		return err
+	}
+	if root.Subject.CommonName != authorityName {
+		return errNoMember
+	}
+	if sha256.Sum256(chain[1]) != t.Fingerprint {
+		return errOtherCluster
 	}
 	id := Identity{roots: x509.NewCertPool()}
 	id.roots.AddCert(root)
@@ -143,14 +155,18 @@ func (t Token) verify(chain [][]byte) error {
 
 // explainJoin says what to do about a member that was not reached.
 func explainJoin(address string, err error) error {
+	const theAddress = "name the address that a running member has for other nodes (its --cluster-port, 4201 by default)"
+	var wrong *net.AddrError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errOtherCluster):
 		return fmt.Errorf("the node at %s is of another cluster than the token: get a token with `prefectd token` on its machine", address)
-	case errors.Is(err, errNoTLS), errors.Is(err, io.EOF):
-		return fmt.Errorf("at %s listens something else: name the address that a member has for other nodes (its --cluster-port, 4201 by default)", address)
+	case errors.Is(err, errNoMember):
+		return fmt.Errorf("at %s listens something else: %s", address, theAddress)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens at %s: name the address that a running member has for other nodes (its --cluster-port, 4201 by default)", address)
+		return fmt.Errorf("nobody listens at %s: %s", address, theAddress)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s is no address of a node (%s): %s", address, wrong.Err, theAddress)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("no answer from %s: is that the address of a member, and can this machine reach it?", address)
 	}

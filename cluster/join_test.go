@@ -7,97 +7,84 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// nowhere is a directory that knows nobody.
-type nowhere struct{}
-
-func (nowhere) Address(string) (string, error) { return "", errors.New("unknown") }
-
-func (nowhere) Superseded(string, time.Time) bool { return false }
-
-// texts keep errors as texts.
-type texts struct{}
-
-func (texts) EncodeError(err error) []byte { return []byte(err.Error()) }
-
-func (texts) DecodeError(data []byte) error { return errors.New(string(data)) }
-
-func newIdentity(t *testing.T, a *Authority, name string) *Identity {
-	key, pem := newKey(t)
-	certificate, err := a.Issue(name, key.Public())
-	require.NoError(t, err)
-	id, err := NewIdentity(name, pem, certificate, a.Certificate())
-	require.NoError(t, err)
-	return id
-}
-
-func newTestAuthority(t *testing.T) *Authority {
-	a, err := NewAuthority("c1")
-	require.NoError(t, err)
-	again, err := ParseAuthority(a.PEM())
-	require.NoError(t, err)
-	require.Equal(t, a.Certificate(), again.Certificate())
-	return again
-}
-
-func TestJoining(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	a := newTestAuthority(t)
-	n := NewNetwork(listener, newIdentity(t, a, "n1"), nowhere{}, texts{}, slog.New(slog.DiscardHandler))
-	defer func() { require.NoError(t, n.Close()) }()
-	token, err := ParseToken(NewToken(a, []byte("0123456789abcdef")).String())
-	require.NoError(t, err)
-	ask := func(address string, token Token) (string, error) {
-		answer, err := RequestJoin(t.Context(), address, token, []byte("please"))
-		return string(answer), err
-	}
-	_, err = ask(n.Address(), token)
-	require.ErrorContains(t, err, "the node has just been started: try again")
+func TestJoinCalls(t *testing.T) {
+	s := newSite(t)
+	n := s.network("n1")
+	token := NewToken(s.authority, []byte("sixteen letters!"))
+	_, err := RequestJoin(t.Context(), n.Address(), token, nil)
+	require.ErrorContains(t, err, "try again")
 
 	n.HandleJoin(func(_ context.Context, body []byte) ([]byte, error) {
-		if string(body) != "please" {
-			return nil, errors.New("what?")
+		switch string(body) {
+		case "panic":
+			panic("boom")
+		case "wrong":
+			return nil, errors.New("the secret of the token is not the one of this cluster")
 		}
-		return []byte("welcome"), nil
+		return append([]byte("welcome, "), body...), nil
 	})
-	answer, err := ask(n.Address(), token)
+	answer, err := RequestJoin(t.Context(), n.Address(), token, []byte("n2"))
 	require.NoError(t, err)
-	require.Equal(t, "welcome", answer)
-
-	web := httptest.NewServer(http.NotFoundHandler())
-	defer web.Close()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
-	for message, where := range map[string]struct {
-		address string
-		token   Token
-	}{
-		"listens something else":               {web.Listener.Addr().String(), token},
-		"nobody listens at":                    {closed.Addr().String(), token},
-		"is of another cluster than the token": {n.Address(), NewToken(newTestAuthority(t), nil)},
-	} {
-		_, err := ask(where.address, where.token)
-		require.ErrorContains(t, err, message)
-		require.NotContains(t, err.Error(), "\n")
-	}
-	n.HandleJoin(func(context.Context, []byte) ([]byte, error) { return nil, errors.New("not you") })
-	_, err = ask(n.Address(), token)
-	require.ErrorContains(t, err, "does not admit this node: not you")
+	require.Equal(t, "welcome, n2", string(answer))
+	_, err = RequestJoin(t.Context(), n.Address(), token, []byte("wrong"))
+	require.EqualError(t, err, n.Address()+" does not admit this node: the secret of the token is not the one of this cluster")
+	_, err = RequestJoin(t.Context(), n.Address(), token, []byte("panic"))
+	require.ErrorContains(t, err, "does not admit")
+	_, err = RequestJoin(t.Context(), n.Address(), token, make([]byte, maxApplication+1))
+	require.ErrorContains(t, err, "too large")
 }
 
-func TestTokens(t *testing.T) {
-	whole := NewToken(newTestAuthority(t), []byte("0123456789abcdef")).String()
-	for _, text := range []string{"", "prefectd-", whole[:len(whole)-1], whole[9:], whole + "x", "x" + whole} {
-		_, err := ParseToken(text)
-		require.ErrorContains(t, err, "this is no token, or not the whole of it", text)
-	}
-	_, err := ParseToken(" " + whole + "\n")
+func TestJoinsThatReachNoMember(t *testing.T) {
+	s := newSite(t)
+	token := NewToken(s.authority, []byte("sixteen letters!"))
+	other := newSite(t).network("n1")
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = stdLogger(slog.New(slog.DiscardHandler))
+	secure.StartTLS()
+	defer secure.Close()
+	hasty, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	defer hasty.Close()
+	go func() {
+		for {
+			conn, err := hasty.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	cases := map[string]struct{ address, says string }{
+		"nobody listens":        {local(freePort(t)), "nobody listens at"},
+		"another cluster":       {other.Address(), "is of another cluster than the token: get a token"},
+		"plain HTTP":            {plain.Listener.Addr().String(), "listens something else: name the address"},
+		"HTTPS":                 {secure.Listener.Addr().String(), "listens something else: name the address"},
+		"closes at once":        {hasty.Addr().String(), "listens something else: name the address"},
+		"says nothing":          {mute(t), "no answer from"},
+		"no address":            {"127.0.0.1", "no address of a node"},
+		"no port that could be": {"127.0.0.1:123456", "no address of a node"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			if name != "says nothing" {
+				cancel()
+				ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+			}
+			defer cancel()
+			_, err := RequestJoin(ctx, c.address, token, nil)
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, c.address)
+			require.Equal(t, 1, len(strings.Split(err.Error(), "\n")))
+		})
+	}
 }

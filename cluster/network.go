@@ -35,11 +35,11 @@ type Network struct {
 	server    *http.Server
 	joins     *http.Server
 	calls     handlers
-	client    *http.Client
-	admit     atomic.Pointer[func(ctx context.Context, body []byte) ([]byte, error)]
+	client    *http.Transport
+	joining   atomic.Pointer[answerFunc]
 	seeded    atomic.Pointer[seeded]
 
-	complained atomic.Int64 // when refused said something
+	complaints complaints
 
 	mu         sync.Mutex
 	transports map[int]*Transport
@@ -93,70 +93,157 @@ func (n *Network) accept(calls, joins *queue) {
 	}
 }
 
+// welcome is what a node says first on a connection. Who dials waits for it, because
+// with TLS 1.3 it is done before the other end has looked at its certificate, and before
+// that end knows the group that it asks for: what it sent would be of unknown outcome.
+const welcome = 'w'
+
 // receive finds out what a connection is for.
 func (n *Network) receive(conn *tls.Conn, calls, joins *queue) {
+	to, err := n.admit(conn, calls, joins)
+	if err != nil {
+		n.turnedAway(conn, err)
+		conn.Close()
+		return
+	}
+	to.put(conn)
+}
+
+// admit looks at who connects, and what for.
+func (n *Network) admit(conn *tls.Conn, calls, joins *queue) (to *queue, err error) {
 	ctx, cancel := context.WithTimeout(n.ctx, handshakeTime)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
-		n.log.Debug("connection was refused", "from", conn.RemoteAddr(), "err", err)
-		conn.Close()
-		return
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, err
 	}
 	switch conn.ConnectionState().NegotiatedProtocol {
-	case protocolCalls:
-		calls.put(conn)
 	case protocolJoin:
-		joins.put(conn)
+		return joins, conn.SetDeadline(time.Time{})
+	case protocolCalls:
+		to = calls
 	case protocolRaft:
-		n.receiveRaft(conn)
+		if to, err = n.groupOf(conn); err != nil {
+			return nil, err
+		}
 	default:
-		conn.Close()
+		return nil, errors.New("it does not say what it is for")
 	}
+	if _, err := conn.Write([]byte{welcome}); err != nil {
+		return nil, err
+	}
+	return to, conn.SetDeadline(time.Time{})
 }
 
-// receiveRaft hands a connection to the group that it names.
-func (n *Network) receiveRaft(conn *tls.Conn) {
-	conn.SetReadDeadline(time.Now().Add(handshakeTime))
-	var group [2]byte
-	if _, err := io.ReadFull(conn, group[:]); err != nil {
-		conn.Close()
-		return
+var errNotHeld = errors.New("is not held here")
+
+// groupOf is where the connections of the group go that one asks for.
+func (n *Network) groupOf(conn *tls.Conn) (*queue, error) {
+	var number [2]byte
+	if _, err := io.ReadFull(conn, number[:]); err != nil {
+		return nil, err
 	}
-	conn.SetReadDeadline(time.Time{})
+	group := int(binary.BigEndian.Uint16(number[:]))
 	n.mu.Lock()
-	t := n.transports[int(binary.BigEndian.Uint16(group[:]))]
-	n.mu.Unlock()
-	if t == nil {
-		conn.Close() // who dialled hears of it
-		return
+	defer n.mu.Unlock()
+	if t := n.transports[group]; t != nil {
+		return t.stream.queue, nil
 	}
-	t.stream.put(conn)
+	return nil, fmt.Errorf("group %d %w", group, errNotHeld)
 }
 
-// dial connects to a node.
-func (n *Network) dial(ctx context.Context, node, protocol string) (net.Conn, error) {
+// dial connects to a node. Hello is what is said to it before it admits this one.
+func (n *Network) dial(ctx context.Context, node, protocol string, hello ...byte) (*tls.Conn, error) {
 	address, err := n.directory.Address(node)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	patient, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)()
+	conn, err := n.connect(patient, address, n.clientConfig(node, protocol), hello)
+	if err == nil {
+		return conn, nil
+	}
+	switch {
+	case n.ctx.Err() != nil:
+		return nil, ErrClosed
+	case isAlert(err, "certificate"):
+		n.refused(node)
+	case patient.Err() != nil && ctx.Err() == nil: // it is not the caller whose time is over
+		err = fmt.Errorf("no answer within %v", dialTime)
+	}
+	return nil, fmt.Errorf("connect to node %s at %s: %w", node, address, err)
+}
+
+func (n *Network) connect(ctx context.Context, address string, config *tls.Config, hello []byte) (*tls.Conn, error) {
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(n.track(raw), n.clientConfig(node, protocol))
-	if err := conn.HandshakeContext(ctx); err != nil {
+	conn := tls.Client(n.track(raw), config)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	if err = conn.HandshakeContext(ctx); err == nil {
+		err = introduce(conn, hello)
+	}
+	if !stop() {
+		err = errors.Join(ctx.Err(), err)
+	}
+	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("connect to node %s at %s: %w", node, address, err)
+		return nil, err
 	}
 	return conn, nil
+}
+
+// introduce waits to be welcome.
+func introduce(conn net.Conn, hello []byte) error {
+	if len(hello) > 0 {
+		if _, err := conn.Write(hello); err != nil {
+			return err
+		}
+	}
+	var answer [1]byte
+	switch _, err := io.ReadFull(conn, answer[:]); {
+	case errors.Is(err, io.EOF):
+		return errors.New("it closes the connection: it may be starting, or not hold the group")
+	case err != nil:
+		return err
+	case answer[0] != welcome:
+		return errors.New("it does not answer as a node does")
+	}
+	return nil
 }
 
 // tracked is a connection that the network can cut.
 type tracked struct {
 	net.Conn
 	network *Network
+}
+
+// awaited is a handler that Close waits for.
+func (n *Network) awaited(handle http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !n.begin() {
+			panic(http.ErrAbortHandler)
+		}
+		defer n.running.Done()
+		handle(w, r)
+	})
+}
+
+// begin notes that something runs, until running is told, unless the network is closed.
+func (n *Network) begin() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.running.Add(1)
+	return true
 }
 
 // track notes a connection, or closes it if the network is closed.

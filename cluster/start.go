@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ func (g *Group) startRaft() (err error) {
 	}
 	g.log.running.Store(true)
 	if t, ok := transport.(termed); ok {
-		t.followTerm(g.raft.CurrentTerm)
+		t.followTerm(g.followedTerm)
 	}
 	return g.campaign()
 }
@@ -96,4 +97,34 @@ func (g *Group) campaign() error {
 	conf := g.raft.ReloadableConfig()
 	conf.HeartbeatTimeout -= time.Millisecond
 	return g.raft.ReloadConfig(conf)
+}
+
+// followedTerm is the term that this member follows, 0 while it follows none: a candidate
+// is about to raise it, and a heartbeat that makes it a follower again would put it back.
+func (g *Group) followedTerm() uint64 {
+	if g.raft.State() != raft.Follower {
+		return 0
+	}
+	return g.raft.CurrentTerm()
+}
+
+// stopRaft stops Raft, and with it the transport. One that is in the middle of something
+// with a member that does not answer is cut off.
+func (g *Group) stopRaft() error {
+	stopped := make(chan error, 1)
+	future := g.raft.Shutdown()
+	go func() { stopped <- future.Error() }() // it is waited for
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(pause):
+	}
+	return errors.Join(g.closeTransport(), <-stopped)
+}
+
+func (g *Group) closeTransport() error {
+	if t, ok := g.config.Transport.(raft.WithClose); ok {
+		return t.Close()
+	}
+	return nil
 }

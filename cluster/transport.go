@@ -1,10 +1,6 @@
 package cluster
 
 import (
-	"context"
-	"encoding/binary"
-	"io"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +13,9 @@ import (
 // It guards Raft's fast path for heartbeats, which is answered beside the main loop: a
 // heartbeat of a term that this member does not know changes its term there, and a
 // vote that the main loop is about to grant may then be of the wrong term (hashicorp/raft
-// issue 695). Only heartbeats of a known term take the fast path, which change no term;
-// the others go through the main loop like any message. Without a fast path at all they
-// would wait behind writes to the disk, and slow disks would cause elections.
+// issue 695). Only heartbeats of a term that this member follows take the fast path, which
+// change no term; the others go through the main loop like any message. Without a fast
+// path at all they would wait behind writes to the disk, and slow disks would cause elections.
 type Transport struct {
 	*raft.NetworkTransport
 	network *Network
@@ -38,7 +34,8 @@ var (
 	_ raft.WithClose   = (*Transport)(nil)
 )
 
-// How many connections to a member are kept, and how long a message may take.
+// How many connections to a member are kept, and how long a message or a part of a
+// snapshot may take.
 const (
 	pooledConns = 3
 	messageTime = 5 * time.Second
@@ -47,7 +44,7 @@ const (
 // Transport makes the transport of a group, which is to be closed before another one is
 // made. Name is this node's.
 func (n *Network) Transport(group int, name string) *Transport {
-	s := &stream{queue: newQueue(nodeAddr(name)), network: n, group: group}
+	s := &stream{queue: newQueue(nodeAddr(name)), network: n, group: group, conns: map[*streamConn]struct{}{}}
 	t := &Transport{
 		network: n, group: group, stream: s, rpcs: make(chan raft.RPC), done: make(chan struct{}),
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
@@ -71,11 +68,11 @@ func (nodeAddr) Network() string { return "node" }
 // String is the name.
 func (a nodeAddr) String() string { return string(a) }
 
-// termed is a transport that has to know its member's term.
-type termed interface{ followTerm(current func() uint64) }
+// termed is a transport that has to know the term that its member follows.
+type termed interface{ followTerm(followed func() uint64) }
 
-// followTerm says where to look up the member's term.
-func (t *Transport) followTerm(current func() uint64) { t.term.Store(&current) }
+// followTerm says where to look up that term.
+func (t *Transport) followTerm(followed func() uint64) { t.term.Store(&followed) }
 
 // forward takes messages from the network to Raft's main loop.
 func (t *Transport) forward() {
@@ -115,7 +112,7 @@ func (t *Transport) SetHeartbeatHandler(fast func(raft.RPC)) {
 
 func (t *Transport) heartbeat(rpc raft.RPC, fast func(raft.RPC)) {
 	beat, ok := rpc.Command.(*raft.AppendEntriesRequest)
-	if current := t.term.Load(); ok && current != nil && beat.Term <= (*current)() {
+	if followed := t.term.Load(); ok && followed != nil && beat.Term <= (*followed)() {
 		fast(rpc)
 	} else {
 		t.deliver(rpc)
@@ -136,81 +133,4 @@ func (t *Transport) close() error {
 	t.stream.cut()
 	t.pump.Wait()
 	return err
-}
-
-// stream makes and takes the connections of one group.
-type stream struct {
-	*queue
-	network *Network
-	group   int
-
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	ended bool
-}
-
-var _ raft.StreamLayer = (*stream)(nil)
-
-// Dial connects to a member.
-func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(s.network.ctx, timeout)
-	defer cancel()
-	conn, err := s.network.dial(ctx, string(address), protocolRaft)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.Write(binary.BigEndian.AppendUint16(nil, uint16(s.group))); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return s.own(conn)
-}
-
-// Accept takes the next connection of a member.
-func (s *stream) Accept() (net.Conn, error) {
-	conn, err := s.queue.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return s.own(conn)
-}
-
-// streamConn is a connection of a group, which ends with its transport.
-type streamConn struct {
-	net.Conn
-	stream *stream
-}
-
-func (s *stream) own(conn net.Conn) (net.Conn, error) {
-	c := &streamConn{conn, s}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		conn.Close()
-		return nil, io.ErrClosedPipe
-	}
-	if s.conns == nil {
-		s.conns = map[net.Conn]struct{}{}
-	}
-	s.conns[c] = struct{}{}
-	return c, nil
-}
-
-// Close closes the connection.
-func (c *streamConn) Close() error {
-	c.stream.mu.Lock()
-	delete(c.stream.conns, c)
-	c.stream.mu.Unlock()
-	return c.Conn.Close()
-}
-
-// cut closes all connections, also one in the middle of a snapshot.
-func (s *stream) cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	for c := range s.conns {
-		c.(*streamConn).Conn.Close()
-	}
-	clear(s.conns)
 }

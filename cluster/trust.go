@@ -32,6 +32,9 @@ type Authority struct {
 	key         ed25519.PrivateKey
 }
 
+// authorityName is the name in the certificate of every cluster's authority.
+const authorityName = "prefectd cluster"
+
 // NewAuthority makes the authority of a cluster.
 func NewAuthority(clusterID string) (*Authority, error) {
 	seed := make([]byte, ed25519.SeedSize)
@@ -43,7 +46,7 @@ func authorityOf(clusterID string, seed []byte, from time.Time) (*Authority, err
 	key := ed25519.NewKeyFromSeed(seed)
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "prefectd cluster", Organization: []string{clusterID}},
+		Subject:               pkix.Name{CommonName: authorityName, Organization: []string{clusterID}},
 		NotBefore:             from.Add(-time.Hour), // clocks differ
 		NotAfter:              from.AddDate(authorityYears, 0, 0),
 		IsCA:                  true,
@@ -148,8 +151,11 @@ func NewIdentity(name string, key, certificate, authority []byte) (*Identity, er
 	id := &Identity{name: name, certificate: pair, authority: root, roots: x509.NewCertPool()}
 	id.roots.AddCert(root)
 	leaf, err := id.verify(pair.Certificate)
-	if err != nil || leaf.Subject.CommonName != name {
-		return nil, fmt.Errorf("the certificate of node %s is not one of its cluster", name)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of node %s: %w", name, err)
+	}
+	if leaf.Subject.CommonName != name {
+		return nil, fmt.Errorf("certificate of node %s: it is the one of node %s", name, leaf.Subject.CommonName)
 	}
 	id.issued = leaf.NotBefore
 	return id, nil
@@ -234,6 +240,8 @@ func (n *Network) serverConfig() *tls.Config {
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{n.identity.certificate},
 		NextProtos: []string{protocolRaft, protocolCalls},
 		ClientAuth: tls.RequireAnyClientCert,
+		// A session that is resumed would not be looked at: see Superseded.
+		SessionTicketsDisabled: true,
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 			_, err := n.peer(raw)
 			return err

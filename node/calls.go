@@ -134,11 +134,7 @@ type replica struct {
 }
 
 func (n *Node) replica(c *cluster.Call) (*replica, error) {
-	body, err := io.ReadAll(c.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read call: %w", err)
-	}
-	r := &replica{parameters: parameters{data: body}}
+	r := &replica{parameters: parameters{data: c.Body}}
 	r.number = int(min(r.uvarint(), maxRunGroups+1))
 	if r.failed || r.number > n.layout.Runs {
 		return nil, errCall
@@ -241,11 +237,7 @@ func (n *Node) answerSettle(ctx context.Context, r *replica, c *cluster.Call) er
 
 // hear reads what a call says, as JSON.
 func hear(c *cluster.Call, v any) error {
-	body, err := io.ReadAll(c.Body)
-	if err != nil {
-		return fmt.Errorf("read call: %w", err)
-	}
-	if err := prefect.Unmarshal(body, v); err != nil {
+	if err := prefect.Unmarshal(c.Body, v); err != nil {
 		return fmt.Errorf("%w: %w", errCall, err)
 	}
 	return nil
