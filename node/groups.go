@@ -105,7 +105,7 @@ func (n *Node) openGroup(number int, join bool) error {
 		return n.explainGroup(err)
 	}
 	n.replicas.set(number, group)
-	group.Serve(n.couriers[number], n.heralds[number])
+	group.Serve(append(n.servicesOf(number), n.couriers[number], n.heralds[number])...)
 	n.beside.Go(func() {
 		if err := <-group.Failed(); err != nil {
 			n.fail(fmt.Errorf("group %d: %w", number, err))

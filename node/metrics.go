@@ -18,7 +18,8 @@ func (n *Node) Metrics() prometheus.Gatherer { return n.metrics }
 // newMetrics makes the registry of a node.
 func (n *Node) newMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), n)
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), n,
+		n.services.acted, n.services.failed, n.services.seconds)
 	return r
 }
 

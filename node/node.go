@@ -101,6 +101,7 @@ type Node struct {
 	gossip        *cluster.Gossip
 	hub           *ops.Hub
 	metrics       *prometheus.Registry
+	services      *serviceMetrics
 	tails         tails
 	failed        chan error
 	layoutChanged chan struct{}
@@ -161,6 +162,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 	n.issued = identity.Issued()
 	n.backend = newBackend(n.folder, &n.config.Settings.Ops, n.log)
 	n.hub = ops.NewHub(n.layout)
+	n.services = newServiceMetrics()
 	n.metrics = n.newMetrics()
 	n.net = cluster.NewNetwork(listener, identity, n.directory, wireErrors{}, n.log)
 	n.answerCalls()

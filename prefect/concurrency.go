@@ -1,5 +1,32 @@
 package prefect
 
+// ConcurrencyLimit bounds what goes on under a name at a time, or, with a decay, how much
+// of it begins in a time. It answers as the API's ConcurrencyLimitV2.
+type ConcurrencyLimit struct {
+	ID                  ID     `json:"id" row:"1"`
+	Created             Time   `json:"created" row:"2"`
+	Updated             Time   `json:"updated" row:"3"` // slots decay since then
+	Active              bool   `json:"active" row:"4"`
+	Name                string `json:"name" row:"5"`
+	Limit               int    `json:"limit" row:"6"`
+	ActiveSlots         int    `json:"active_slots" row:"7"`
+	DeniedSlots         int    `json:"denied_slots" row:"8"`
+	SlotDecayPerSecond  Float  `json:"slot_decay_per_second" row:"9"`
+	AvgOccupancySeconds Float  `json:"avg_slot_occupancy_seconds" row:"10"`
+}
+
+// ConcurrencyLimitResponse is a limit as most endpoints tell of it.
+type ConcurrencyLimitResponse struct {
+	ID                 ID     `json:"id"`
+	Created            Time   `json:"created"`
+	Updated            Time   `json:"updated"`
+	Active             bool   `json:"active"`
+	Name               string `json:"name"`
+	Limit              int    `json:"limit"`
+	ActiveSlots        int    `json:"active_slots"` // after decay
+	SlotDecayPerSecond Float  `json:"slot_decay_per_second"`
+}
+
 // IncrementWithLease is the body of POST /v2/concurrency_limits/increment-with-lease.
 type IncrementWithLease struct {
 	_             struct{}     `check:"params"`

@@ -1,0 +1,64 @@
+package prefect
+
+// WorkPool is where work of one kind of infrastructure waits for workers. It answers as
+// the API's WorkPoolResponse.
+type WorkPool struct {
+	ID                   ID                   `json:"id" row:"1"`
+	Created              Time                 `json:"created" row:"2"`
+	Updated              Time                 `json:"updated" row:"3"`
+	Name                 string               `json:"name" row:"4"`
+	Description          *string              `json:"description" row:"5"`
+	Type                 string               `json:"type" row:"6"`
+	BaseJobTemplate      JSON                 `json:"base_job_template" row:"7"`
+	IsPaused             bool                 `json:"is_paused" row:"8"`
+	ConcurrencyLimit     *int                 `json:"concurrency_limit" row:"9"`
+	Status               *string              `json:"status" row:"10"` // READY, NOT_READY or PAUSED
+	DefaultQueueID       ID                   `json:"default_queue_id" row:"11"`
+	StorageConfiguration StorageConfiguration `json:"storage_configuration" row:"12"`
+	ActiveSlots          *int                 `json:"active_slots"`
+}
+
+// StorageConfiguration says where what a run needs and makes is kept.
+type StorageConfiguration struct {
+	_                           struct{} `check:"closed"`
+	BundleUploadStep            JSON     `json:"bundle_upload_step" check:"object,nullable" row:"1"`
+	BundleExecutionStep         JSON     `json:"bundle_execution_step" check:"object,nullable" row:"2"`
+	DefaultResultStorageBlockID ID       `json:"default_result_storage_block_id" row:"3"`
+}
+
+// WorkQueue is a part of a work pool. It answers as the API's WorkQueueResponse.
+type WorkQueue struct {
+	ID               ID           `json:"id" row:"1"`
+	Created          Time         `json:"created" row:"2"`
+	Updated          Time         `json:"updated" row:"3"`
+	Name             string       `json:"name" row:"4"`
+	Description      *string      `json:"description" row:"5"`
+	IsPaused         bool         `json:"is_paused" row:"6"`
+	ConcurrencyLimit *int         `json:"concurrency_limit" row:"7"`
+	Priority         int          `json:"priority" row:"8"` // 1 is served first
+	WorkPoolID       ID           `json:"work_pool_id" row:"9"`
+	Filter           *QueueFilter `json:"filter" row:"10"`
+	LastPolled       Time         `json:"last_polled" row:"11"`
+	WorkPoolName     *string      `json:"work_pool_name"`
+	Status           *string      `json:"status" row:"12"` // READY, NOT_READY or PAUSED
+	ActiveSlots      *int         `json:"active_slots"`
+}
+
+// QueueFilter selected runs for the queues of agents, which are gone.
+type QueueFilter struct {
+	Tags          StringSet `json:"tags" check:"nullable" row:"1"`
+	DeploymentIDs []ID      `json:"deployment_ids" row:"2"`
+}
+
+// Worker takes runs from a work pool and starts them. It answers as the API's
+// WorkerResponse.
+type Worker struct {
+	ID                ID     `json:"id" row:"1"`
+	Created           Time   `json:"created" row:"2"`
+	Updated           Time   `json:"updated" row:"3"`
+	Name              string `json:"name" row:"4"`
+	WorkPoolID        ID     `json:"work_pool_id" row:"5"`
+	LastHeartbeat     Time   `json:"last_heartbeat_time" row:"6"`
+	HeartbeatInterval *int   `json:"heartbeat_interval_seconds" row:"7"`
+	Status            string `json:"status" row:"8"` // ONLINE or OFFLINE
+}

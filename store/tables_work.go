@@ -1,0 +1,71 @@
+package store
+
+import "prefectd/prefect"
+
+// What hands runs to workers lives in the coordination group.
+
+// Deployments hold their schedules.
+var (
+	DeploymentsByName = &Index[prefect.Deployment]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(d *prefect.Deployment, k Key, add func(Key)) { add(k.ID(d.FlowID).String(d.Name)) },
+	}
+	DeploymentsByQueue = &Index[prefect.Deployment]{
+		Number: 2, Version: 1,
+		Keys: func(d *prefect.Deployment, k Key, add func(Key)) {
+			if !d.WorkQueueID.IsNull() {
+				add(k.ID(d.WorkQueueID))
+			}
+		},
+	}
+	Deployments = NewTable("deployments", 20, idLen,
+		func(d *prefect.Deployment, k Key) Key { return k.ID(d.ID) },
+		DeploymentsByName, DeploymentsByQueue)
+)
+
+// Work pools, their queues and workers.
+var (
+	WorkPoolsByName = &Index[prefect.WorkPool]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(p *prefect.WorkPool, k Key, add func(Key)) { add(k.String(p.Name)) },
+	}
+	WorkPools = NewTable("work_pools", 21, idLen,
+		func(p *prefect.WorkPool, k Key) Key { return k.ID(p.ID) },
+		WorkPoolsByName)
+
+	WorkQueuesByName = &Index[prefect.WorkQueue]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(q *prefect.WorkQueue, k Key, add func(Key)) { add(k.ID(q.WorkPoolID).String(q.Name)) },
+	}
+	WorkQueues = NewTable("work_queues", 22, idLen,
+		func(q *prefect.WorkQueue, k Key) Key { return k.ID(q.ID) },
+		WorkQueuesByName)
+
+	WorkersByName = &Index[prefect.Worker]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(w *prefect.Worker, k Key, add func(Key)) { add(k.ID(w.WorkPoolID).String(w.Name)) },
+	}
+	// WorkersByHeartbeat orders those that are online by the last sign of them.
+	WorkersByHeartbeat = &Index[prefect.Worker]{
+		Number: 2, Version: 1,
+		Keys: func(w *prefect.Worker, k Key, add func(Key)) {
+			if w.Status == "ONLINE" {
+				add(k.Time(w.LastHeartbeat))
+			}
+		},
+	}
+	Workers = NewTable("workers", 23, idLen,
+		func(w *prefect.Worker, k Key) Key { return k.ID(w.ID) },
+		WorkersByName, WorkersByHeartbeat)
+)
+
+// Concurrency limits; the leases on their slots are beside them.
+var (
+	ConcurrencyLimitsByName = &Index[prefect.ConcurrencyLimit]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(l *prefect.ConcurrencyLimit, k Key, add func(Key)) { add(k.String(l.Name)) },
+	}
+	ConcurrencyLimits = NewTable("concurrency_limits", 24, idLen,
+		func(l *prefect.ConcurrencyLimit, k Key) Key { return k.ID(l.ID) },
+		ConcurrencyLimitsByName)
+)
