@@ -11,10 +11,8 @@ import (
 
 func TestLeases(t *testing.T) {
 	c := newTestCluster(t, 1)
-	leases := func() (n int) {
-		n, err := Ask[int](t.Context(), c, Coordination, countLeases{})
-		require.NoError(t, err)
-		return n
+	leases := func() int {
+		return view(c, Coordination, func(tx *store.Tx) int { return store.Leases.Count(tx, store.Range{}) })
 	}
 	kept := must[prefect.ID](c, Coordination, &CreateLease{Duration: prefect.Minute})
 	released := must[prefect.ID](c, Coordination, &CreateLease{Duration: prefect.Minute})
@@ -34,11 +32,4 @@ func TestLeases(t *testing.T) {
 		_, err := c.Do(t.Context(), Coordination, &RenewLease{ID: gone, Duration: prefect.Hour})
 		require.Equal(t, 410, err.(*Error).Status)
 	}
-}
-
-// countLeases counts all leases.
-type countLeases struct{}
-
-func (countLeases) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	return store.Leases.Count(tx, store.Range{}), nil
 }
