@@ -92,12 +92,17 @@ func (l *load) failed(ctx context.Context, err error) {
 	}
 }
 
+// checkTime is how long it may take to read all that is known of a round.
+const checkTime = 3 * time.Minute
+
 // check compares what every node tells with what has come to be known since a mark,
 // and judges the histories.
 func (l *load) check(ctx context.Context, since facts.Mark) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
 	newest := l.facts.Since(since)
 	for _, n := range l.nodes {
-		if err := newest.Check(ctx, n.client); err != nil {
+		if err := newest.Check(ctx, l.reader(n)); err != nil {
 			l.t.Errorf("read through %s: %v", n.host.Name, err)
 		}
 	}
@@ -110,6 +115,16 @@ func (l *load) check(ctx context.Context, since facts.Mark) {
 		l.t.Error(err)
 	}
 	l.violations = nil
+}
+
+// reader is a client that asks a node again when the connection that it had kept turns
+// out to be one of the node's that was killed.
+func (l *load) reader(n *node) *client.Client {
+	fresh, err := client.New(n.api())
+	require.NoError(l.t, err)
+	l.t.Cleanup(fresh.Close)
+	fresh.RetryWait = rest
+	return fresh
 }
 
 // accepted is when writes were accepted, for each group.
