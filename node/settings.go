@@ -31,6 +31,11 @@ type Settings struct {
 	PingInterval float64 // seconds
 	PingTimeout  float64 // seconds
 
+	UIEnabled   bool
+	UIV2        bool
+	UIAPIURL    string
+	UIServeBase string
+
 	EventsStreamOut bool
 	LogsStreamOut   bool
 	LogsPublish     bool
@@ -49,6 +54,7 @@ func DefaultSettings() *Settings {
 		DefaultLimit: 200, KeepAlive: 5,
 		CORSOrigins: "*", CORSMethods: "*", CORSHeaders: "*",
 		PingInterval: 20, PingTimeout: 20,
+		UIEnabled: true, UIV2: true, UIServeBase: "/",
 		EventsStreamOut: true,
 		Ops:             *ops.DefaultSettings(),
 	}
@@ -82,6 +88,10 @@ func (s *Settings) rows() []setting {
 		{"server.api.cors_allowed_headers", &s.CORSHeaders, []string{"PREFECT_SERVER_CORS_ALLOWED_HEADERS"}},
 		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
 		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
+		{"server.ui.enabled", &s.UIEnabled, []string{"PREFECT_UI_ENABLED"}},
+		{"server.ui.v2_enabled", &s.UIV2, nil},
+		{"server.ui.api_url", &s.UIAPIURL, []string{"PREFECT_UI_API_URL"}},
+		{"server.ui.serve_base", &s.UIServeBase, []string{"PREFECT_UI_SERVE_BASE"}},
 		{"server.events.stream_out_enabled", &s.EventsStreamOut, []string{"PREFECT_API_EVENTS_STREAM_OUT_ENABLED"}},
 		{"server.events.maximum_size_bytes", &s.Ops.EventMaxBytes, []string{"PREFECT_EVENTS_MAXIMUM_SIZE_BYTES"}},
 		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
