@@ -66,6 +66,7 @@ func routes() []route {
 		workPoolRoutes(),
 		workQueueRoutes(),
 		workerRoutes(),
+		workPollRoutes(),
 		clusterRoutes(),
 		metricsRoutes(),
 		unbuiltRoutes(),

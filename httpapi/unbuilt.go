@@ -33,13 +33,6 @@ var unbuilt = []string{
 	"PATCH /deployments/{id}/schedules/{schedule_id}",
 	"DELETE /deployments/{id}/schedules/{schedule_id}",
 	"GET /deployments/{id}/work_queue_check",
-	// Work pools, their queues and workers
-	"POST /work_pools/{name}/concurrency_status",
-	"POST /work_pools/{name}/get_scheduled_flow_runs",
-	// Work queues by themselves
-	"POST /work_queues/{id}/concurrency_status",
-	"POST /work_queues/{id}/get_runs",
-	"GET /work_queues/{id}/status",
 	// Concurrency limits by tag
 	"POST /concurrency_limits/",
 	"POST /concurrency_limits/decrement",
