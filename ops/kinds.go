@@ -137,6 +137,8 @@ func kinds() []kind {
 		sent[RecordHeartbeat, nothing](),
 		sent[DeleteWorker, nothing](),
 		sent[FindWorkers, []*prefect.Worker](),
+		sent[FindSilence, Silence](),
+		sent[NoteSilence, int](),
 		// Leases.
 		sent[CreateLease, prefect.ID](),
 		sent[RenewLease, nothing](),

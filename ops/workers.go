@@ -8,8 +8,9 @@ import (
 	"prefectd/store"
 )
 
-// How long a worker may be silent: so many times its interval, or that of one which
-// did not say.
+// How long a worker may be silent before answers call it offline: so many times its
+// interval, or that of one which did not say (seconds). The foreman has settings for
+// when it notes that.
 const (
 	missedHeartbeats = 3
 	usualHeartbeat   = 30
@@ -104,19 +105,19 @@ func (q *FindWorkers) Read(tx *store.Tx, now prefect.Time) (any, error) {
 	workers = part(q.Window, workers)
 	for _, w := range workers {
 		w.Status = prefect.Offline
-		if now.Sub(w.LastHeartbeat) < patience(w, missedHeartbeats, usualHeartbeat) {
+		if isThere(w, now) {
 			w.Status = prefect.Online
 		}
 	}
 	return workers, nil
 }
 
-// patience is how long a worker may be silent: so many intervals. One of zero seconds
-// is no interval.
-func patience(w *prefect.Worker, intervals, usual int) prefect.Duration {
-	seconds := usual
+// isThere reports whether a worker was heard of lately, as answers tell it. An interval
+// of zero seconds is none.
+func isThere(w *prefect.Worker, now prefect.Time) bool {
+	seconds := usualHeartbeat
 	if w.HeartbeatInterval != nil && *w.HeartbeatInterval != 0 {
 		seconds = *w.HeartbeatInterval
 	}
-	return prefect.Duration(seconds*intervals) * prefect.Second
+	return now.Sub(w.LastHeartbeat) < prefect.Duration(seconds*missedHeartbeats)*prefect.Second
 }
