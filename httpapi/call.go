@@ -23,6 +23,7 @@ type call struct {
 	metrics *metrics
 
 	background context.Context // for what goes on after the handler returned
+	requests   *gate           // which the server waits for
 
 	req       *fasthttp.RequestCtx
 	route     *route // nil before it is known
@@ -77,6 +78,23 @@ func (c *call) window(q interface {
 		return 0, 0, ops.Unprocessable(err.Error())
 	}
 	return limit, offset, nil
+}
+
+// later does something when the answer is on its way. The server waits for it when it
+// stops; a failure is only logged. Nothing of the request may be used any more.
+func (c *call) later(what string, do func(ctx context.Context) error) {
+	if !c.requests.enter() {
+		return
+	}
+	log := c.log()
+	go func() {
+		defer c.requests.leave()
+		ctx, cancel := context.WithTimeout(c.background, c.config.RequestTimeout)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			log.Warn("could not "+what, "err", err)
+		}
+	}()
 }
 
 // isJSON reports whether a body of a content type is read as JSON; one that does

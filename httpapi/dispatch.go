@@ -25,7 +25,7 @@ import (
 // serve answers one request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
-	c := &call{backend: s.backend, config: &s.config, metrics: s.metrics, background: s.base, req: ctx, requestID: requestID(ctx), logger: s.log}
+	c := &call{backend: s.backend, config: &s.config, metrics: s.metrics, background: s.base, requests: &s.requests, req: ctx, requestID: requestID(ctx), logger: s.log}
 	ctx.Response.Header.Set(requestIDHeader, c.requestID)
 	if !s.requests.enter() {
 		c.fail(errUnavailable)

@@ -26,7 +26,7 @@ func flowRunReadRoutes() []route {
 func (c *call) home() int { return c.backend.Groups().Of(c.id("id")) }
 
 func readFlowRun(c *call) error {
-	return replyWith[*prefect.FlowRun](c)(ops.Ask[*prefect.FlowRun](c.ctx, c.backend, c.home(), &ops.ReadFlowRun{ID: c.id("id")}))
+	return replyWith[*prefect.FlowRun](c)(ops.LookUpFlowRun(c.ctx, c.backend, c.id("id")))
 }
 
 func filterFlowRuns(c *call) error {

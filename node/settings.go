@@ -102,6 +102,12 @@ func (s *Settings) rows() []setting {
 		{"server.tasks.max_cache_key_length", &s.Ops.MaxCacheKeyLength, []string{"PREFECT_API_TASK_CACHE_KEY_MAX_LENGTH"}},
 		{"server.flow_run_graph.max_nodes", &s.Ops.GraphMaxNodes, []string{"PREFECT_API_MAX_FLOW_RUN_GRAPH_NODES"}},
 		{"server.flow_run_graph.max_artifacts", &s.Ops.GraphMaxArtifacts, []string{"PREFECT_API_MAX_FLOW_RUN_GRAPH_ARTIFACTS"}},
+		{"server.services.foreman.enabled", &s.Ops.Foreman, []string{"PREFECT_API_SERVICES_FOREMAN_ENABLED"}},
+		{"server.services.foreman.loop_seconds", (*seconds)(&s.Ops.ForemanLoop), []string{"PREFECT_API_SERVICES_FOREMAN_LOOP_SECONDS"}},
+		{"server.services.foreman.inactivity_heartbeat_multiple", &s.Ops.MissedHeartbeats, []string{"PREFECT_API_SERVICES_FOREMAN_INACTIVITY_HEARTBEAT_MULTIPLE"}},
+		{"server.services.foreman.fallback_heartbeat_interval_seconds", &s.Ops.UsualHeartbeat, []string{"PREFECT_API_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS"}},
+		{"server.services.foreman.deployment_last_polled_timeout_seconds", &s.Ops.DeploymentPollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"}},
+		{"server.services.foreman.work_queue_last_polled_timeout_seconds", &s.Ops.QueuePollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS"}},
 		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
 	}
 }

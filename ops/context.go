@@ -82,6 +82,13 @@ type Settings struct {
 	EventMaxBytes       int              // PREFECT_SERVER_EVENTS_MAXIMUM_SIZE_BYTES
 	EventMaxBackfill    prefect.Duration // PREFECT_SERVER_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL
 	RecordTaskRunEvents bool             // PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED
+
+	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
+	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
+	MissedHeartbeats      int              // PREFECT_SERVER_SERVICES_FOREMAN_INACTIVITY_HEARTBEAT_MULTIPLE
+	UsualHeartbeat        int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS
+	DeploymentPollTimeout int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS
+	QueuePollTimeout      int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS
 }
 
 // DefaultSettings are the defaults of the Python server.
@@ -95,5 +102,12 @@ func DefaultSettings() *Settings {
 		EventMaxBytes:       1_500_000,
 		EventMaxBackfill:    15 * prefect.Minute,
 		RecordTaskRunEvents: true,
+
+		Foreman:               true,
+		ForemanLoop:           15 * prefect.Second,
+		MissedHeartbeats:      3,
+		UsualHeartbeat:        30,
+		DeploymentPollTimeout: 60,
+		QueuePollTimeout:      60,
 	}
 }

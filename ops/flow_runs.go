@@ -14,6 +14,7 @@ type CreateFlowRun struct {
 	ID        prefect.ID
 	Body      prefect.FlowRunCreate
 	Flow      FlowRef
+	Queue     *QueueRef   // where it waits for a worker, if anywhere
 	Parent    *TaskRunRef // the task run that it runs as, if another group holds it
 	CreatedBy *prefect.CreatedBy
 }
@@ -37,7 +38,11 @@ func (o *CreateFlowRun) Run(c *Context) (any, error) {
 		ParentTaskRunID: body.ParentTaskRunID, InfrastructureDocumentID: body.InfrastructureDocumentID,
 		CreatedBy: o.CreatedBy, JobVariables: orObject(body.JobVariables),
 	}
-	state, err := initialFlowRunState(c, run, body.State, Surroundings{Flow: &o.Flow, Parent: o.Parent})
+	if o.Queue != nil {
+		run.WorkQueueID = o.Queue.ID
+		waitsIn(run, o.Queue)
+	}
+	state, err := initialFlowRunState(c, run, body.State, Surroundings{Flow: &o.Flow, Queue: o.Queue, Parent: o.Parent})
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +84,9 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	if flow == nil {
 		return none, IntegrityConflict()
 	}
-	if body.WorkPoolName != nil {
-		return none, NotFound(`Work pool "` + *body.WorkPoolName + `" not found.`)
+	queue, err := queueOf(ctx, b, body.WorkPoolName, body.WorkQueueName)
+	if err != nil {
+		return none, err
 	}
 	parent, err := parentOf(ctx, b, body.ParentTaskRunID)
 	if err != nil {
@@ -100,13 +106,24 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 		parent = nil
 	}
 	made, err := Do[Upserted[prefect.FlowRun]](ctx, b, group,
-		&CreateFlowRun{ID: id, Body: body, Flow: *flow, Parent: parent, CreatedBy: by})
-	if err != nil || !made.Created {
-		return made, err
+		&CreateFlowRun{ID: id, Body: body, Flow: *flow, Queue: queue, Parent: parent, CreatedBy: by})
+	if err != nil {
+		return none, err
 	}
-	around := Surroundings{Flow: flow, Parent: parent}
+	if !made.Created {
+		return made, nameQueues(ctx, b, []*prefect.FlowRun{made.Object})
+	}
+	around := Surroundings{Flow: flow, Queue: queue, Parent: parent}
 	b.Known().put(id, around, b.Now())
 	return made, settleParent(ctx, b, group, around)
+}
+
+// queueOf looks up the work queue that a run is to wait in; without a pool there is none.
+func queueOf(ctx context.Context, b Backend, pool, queue *string) (*QueueRef, error) {
+	if pool == nil {
+		return nil, nil
+	}
+	return Ask[*QueueRef](ctx, b, Coordination, &FindQueueRef{Pool: *pool, Queue: queue})
 }
 
 // keySlot puts all runs below an object that have one key in one slot, so that one

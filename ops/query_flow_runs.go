@@ -12,6 +12,7 @@ var (
 	flowRunNameColumn       = prefect.ColumnSet(4)
 	flowRunFlowColumn       = prefect.ColumnSet(5)
 	flowRunDeploymentColumn = prefect.ColumnSet(7)
+	flowRunQueueColumn      = prefect.ColumnSet(9)
 	flowRunTagsColumn       = prefect.ColumnSet(16)
 	flowRunParentColumn     = prefect.ColumnSet(18)
 	flowRunStateColumn      = prefect.ColumnSet(19)
@@ -34,6 +35,9 @@ func searchFlowRuns(tx *store.Tx, scope *RunScope) *search[prefect.FlowRun] {
 	s.paths = flowRunPaths(tx, &plan)
 	if scope.ByFlow {
 		limitToFlows(s, scope.Flows)
+	}
+	if scope.ByQueue {
+		limitToQueues(s, scope.Queues)
 	}
 	if !s.isNone() && scope.TaskRuns != nil {
 		limitToTaskRuns(s, scope.TaskRuns)
@@ -160,6 +164,14 @@ func flowRunsOfFlows(flows []prefect.ID, span prefect.Span, desc bool) *path[pre
 	return through(store.FlowRunsByFlow, each(flows, key, span, desc)...).
 		telling(flowRunFlowColumn, func(e *store.Entry, r *prefect.FlowRun) bool {
 			r.FlowID = e.Key.IDAt(0)
+			return true
+		})
+}
+
+func flowRunsOfQueues(queues []prefect.ID) *path[prefect.FlowRun] {
+	return through(store.FlowRunsByQueue, each(queues, key, prefect.Span{}, false)...).
+		telling(flowRunQueueColumn, func(e *store.Entry, r *prefect.FlowRun) bool {
+			r.WorkQueueID = e.Key.IDAt(0)
 			return true
 		})
 }

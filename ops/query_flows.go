@@ -180,7 +180,7 @@ func CountFlows(ctx context.Context, b Backend, f *prefect.FlowsScope) (int, err
 
 func findFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, w Window) (FoundFlows, error) {
 	none := FoundFlows{Flows: []*prefect.Flow{}}
-	if needsDeployment(&prefect.FlowRunsScope{FlowsScope: *f}) {
+	if f.Deployments != nil || f.WorkPools != nil { // a flow is in a pool by its deployments
 		return none, nil
 	}
 	q := &FindFlows{Filter: withDeployed(f.Flows), Sort: sort, Window: w}

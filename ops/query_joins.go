@@ -22,6 +22,15 @@ func limitToFlows(s *search[prefect.FlowRun], flows []prefect.ID) {
 	}
 }
 
+// limitToQueues leaves the runs in some work queues.
+func limitToQueues(s *search[prefect.FlowRun], queues []prefect.ID) {
+	in := setOfIDs(queues)
+	s.limit(flowRunQueueColumn, func(r *prefect.FlowRun) bool { return in(r.WorkQueueID) })
+	if len(queues) <= manyRanges {
+		s.paths = append(s.paths, flowRunsOfQueues(queues))
+	}
+}
+
 // limitToTaskRuns leaves the flow runs that have a task run which passes a filter.
 func limitToTaskRuns(s *search[prefect.FlowRun], filter *prefect.TaskRunFilter) {
 	tasks := searchTaskRuns(s.tx, &RunScope{TaskRuns: filter}, false)
@@ -41,7 +50,9 @@ func limitToTaskRuns(s *search[prefect.FlowRun], filter *prefect.TaskRunFilter) 
 
 // limitToFlowRuns leaves the task runs inside of flow runs that pass.
 func limitToFlowRuns(s *search[prefect.TaskRun], scope *RunScope, counting bool) {
-	runs := searchFlowRuns(s.tx, &RunScope{ByFlow: scope.ByFlow, Flows: scope.Flows, FlowRuns: scope.FlowRuns})
+	runs := searchFlowRuns(s.tx, &RunScope{
+		ByFlow: scope.ByFlow, Flows: scope.Flows, ByQueue: scope.ByQueue, Queues: scope.Queues, FlowRuns: scope.FlowRuns,
+	})
 	if runs.isAll() {
 		s.limit(taskRunFlowRunColumn, func(r *prefect.TaskRun) bool { return !r.FlowRunID.IsNull() })
 		return

@@ -218,11 +218,24 @@ func listFlowRuns(ctx context.Context, b Backend, f *prefect.FlowRunsScope, sort
 	if err != nil || scope.Nothing {
 		return []*prefect.FlowRun{}, 0, err
 	}
-	return listing[prefect.FlowRun]{
+	runs, total, err := listing[prefect.FlowRun]{
 		groups: scope.groups(b), desc: descends(string(sort)),
 		find: func(w Window) Query { return &FindFlowRuns{scope, sort, w} },
 		read: func(ids []prefect.ID) Query { return &ReadFlowRuns{ids, w.Bare} },
 	}.rows(ctx, b, w)
+	if err != nil {
+		return nil, 0, err
+	}
+	return runs, total, nameQueues(ctx, b, runs)
+}
+
+// LookUpFlowRun reads one flow run, with the names of where it waits.
+func LookUpFlowRun(ctx context.Context, b Backend, id prefect.ID) (*prefect.FlowRun, error) {
+	run, err := Ask[*prefect.FlowRun](ctx, b, b.Groups().Of(id), &ReadFlowRun{ID: id})
+	if err != nil {
+		return nil, err
+	}
+	return run, nameQueues(ctx, b, []*prefect.FlowRun{run})
 }
 
 // CountFlowRuns counts the flow runs that match.

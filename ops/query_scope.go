@@ -14,6 +14,8 @@ type RunScope struct {
 	Nothing  bool         // no run can match
 	ByFlow   bool         // only runs of Flows
 	Flows    []prefect.ID // without repetition
+	ByQueue  bool         // only runs in Queues
+	Queues   []prefect.ID // without repetition
 	FlowRuns *prefect.FlowRunFilter
 	TaskRuns *prefect.TaskRunFilter
 }
@@ -31,6 +33,11 @@ func runScope(ctx context.Context, b Backend, f *prefect.FlowRunsScope) (s RunSc
 		}
 		s.Nothing = s.ByFlow && len(s.Flows) == 0
 	}
+	if f.WorkPools != nil || f.WorkPoolQueues != nil {
+		if err := s.limitToQueues(ctx, b, f.WorkPools, f.WorkPoolQueues); err != nil {
+			return s, err
+		}
+	}
 	s.FlowRuns, err = withParents(ctx, b, f.FlowRuns)
 	return s, err
 }
@@ -47,10 +54,17 @@ func taskRunScope(ctx context.Context, b Backend, f *prefect.TaskRunsScope) (Run
 	return s, err
 }
 
-// needsDeployment reports whether only runs of deployments or work pools can
-// match. There are none, so no run does.
-func needsDeployment(f *prefect.FlowRunsScope) bool {
-	return f.Deployments != nil || f.WorkPools != nil || f.WorkPoolQueues != nil
+// needsDeployment reports whether only runs of deployments can match. There are none,
+// so no run does.
+func needsDeployment(f *prefect.FlowRunsScope) bool { return f.Deployments != nil }
+
+// limitToQueues leaves the runs in the work queues that pass two filters: one of their
+// pools, and one of their own.
+func (s *RunScope) limitToQueues(ctx context.Context, b Backend, pools *prefect.WorkPoolFilter, queues *prefect.WorkQueueFilter) (err error) {
+	s.ByQueue = true
+	s.Queues, err = Ask[[]prefect.ID](ctx, b, Coordination, &QueueIDs{Pools: pools, Queues: queues})
+	s.Nothing = s.Nothing || len(s.Queues) == 0
+	return err
 }
 
 // flowsOf lists the flows that pass a filter; limited is false when all do, so

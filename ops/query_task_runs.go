@@ -35,7 +35,7 @@ func searchTaskRuns(tx *store.Tx, scope *RunScope, counting bool) *search[prefec
 	s.total = sync.OnceValue(func() int { return store.TaskRuns.Count(tx, store.Range{}) })
 	plan := s.match.Plan()
 	s.paths = taskRunPaths(&plan)
-	if !s.isNone() && (scope.ByFlow || scope.FlowRuns != nil) {
+	if !s.isNone() && (scope.ByFlow || scope.ByQueue || scope.FlowRuns != nil) {
 		limitToFlowRuns(s, scope, counting)
 	}
 	return s

@@ -27,6 +27,7 @@ type world struct {
 	tags     []string
 	keys     []string
 	deployed []prefect.ID
+	queues   []*prefect.WorkQueue
 
 	tasksOf map[prefect.ID][]*prefect.TaskRun
 	runOf   map[prefect.ID]*prefect.FlowRun
@@ -44,6 +45,12 @@ func newWorld(t testing.TB, groups, runs int) *world {
 	for n := range 3 {
 		w.deployed = append(w.deployed, prefect.ID{9, byte(n), 15: byte(n)})
 	}
+	for n := range 4 {
+		q := &prefect.WorkQueue{ID: prefect.ID{8, byte(n)}, Name: w.names[n], WorkPoolID: prefect.ID{7}}
+		w.queues = append(w.queues, q)
+		w.put(Coordination, func(tx *store.Tx) { store.WorkQueues.Put(tx, q) })
+	}
+	w.put(Coordination, func(tx *store.Tx) { store.WorkPools.Put(tx, &prefect.WorkPool{ID: prefect.ID{7}, Name: "pool"}) })
 	for n := range 6 {
 		f := &prefect.Flow{ID: w.NewID(), Name: fmt.Sprint("flow-", w.names[n%5], n), Tags: w.someTags(), Created: w.time(), Updated: w.time()}
 		w.flows = append(w.flows, f)
@@ -108,6 +115,9 @@ func (w *world) addRun() {
 	run.StateName = &name
 	if w.chance(30) {
 		run.DeploymentID = pick(w, w.deployed)
+	}
+	if w.chance(40) {
+		run.WorkQueueID = pick(w, w.queues).ID
 	}
 	if w.chance(30) {
 		run.IdempotencyKey = &w.keys[w.r.IntN(len(w.keys))]
@@ -321,7 +331,11 @@ func (d draw) scope() prefect.FlowRunsScope {
 			TaskRuns:    maybe(d, "task runs", 30, d.taskRunFilter),
 			Deployments: maybe(d, "deployments", 3, func() prefect.DeploymentFilter { return prefect.DeploymentFilter{} }),
 		},
-		WorkPoolQueues: maybe(d, "queues", 3, func() prefect.WorkQueueFilter { return prefect.WorkQueueFilter{} }),
+		WorkPoolQueues: maybe(d, "queues", 15, func() prefect.WorkQueueFilter {
+			return prefect.WorkQueueFilter{Name: maybe(d, "queue", 80, func() prefect.WorkQueueFilterName {
+				return prefect.WorkQueueFilterName{Any: some(d, "queue", d.w.names[:4])}
+			})}
+		}),
 	}
 }
 
@@ -341,7 +355,15 @@ func passing[T any](rows []*T, m *prefect.Matcher[T], also func(*T) bool) (list 
 }
 
 func (p *plainly) nothing() bool {
-	return p.scope.Deployments != nil || p.scope.WorkPools != nil || p.scope.WorkPoolQueues != nil
+	return p.scope.Deployments != nil
+}
+
+// waits reports whether a run is in one of the queues that are asked for.
+func (p *plainly) waits(r *prefect.FlowRun) bool {
+	m := p.scope.WorkPoolQueues.Compile()
+	return p.scope.WorkPoolQueues == nil || slices.ContainsFunc(p.w.queues, func(q *prefect.WorkQueue) bool {
+		return q.ID == r.WorkQueueID && m.Match(q, prefect.AllColumns) == prefect.Yes
+	})
 }
 
 func (p *plainly) flowPasses(id prefect.ID) bool {
@@ -369,7 +391,7 @@ func (p *plainly) flowRuns() []*prefect.FlowRun {
 	}
 	tasks := p.scope.TaskRuns.Compile()
 	return passing(p.w.runs, p.runMatcher(), func(r *prefect.FlowRun) bool {
-		return p.flowPasses(r.FlowID) && (p.scope.TaskRuns == nil || slices.ContainsFunc(p.w.tasksOf[r.ID], func(t *prefect.TaskRun) bool {
+		return p.flowPasses(r.FlowID) && p.waits(r) && (p.scope.TaskRuns == nil || slices.ContainsFunc(p.w.tasksOf[r.ID], func(t *prefect.TaskRun) bool {
 			return tasks.Match(t, prefect.AllColumns) == prefect.Yes
 		}))
 	})

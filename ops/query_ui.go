@@ -219,14 +219,14 @@ func CountOutcomes(ctx context.Context, b Backend, q prefect.UITaskRunCountsQuer
 		return nil, Unprocessable("task_runs.start_time.after_ is required")
 	}
 	total := make([]Outcomes, prefect.DashboardBuckets)
-	if q.WorkPools != nil || q.WorkQueues != nil {
-		return total, nil
-	}
 	tasks := *q.TaskRuns
 	tasks.State = &prefect.TaskRunFilterState{Type: &prefect.TaskRunFilterStateType{
 		Any: []prefect.StateType{prefect.Completed, prefect.Cancelled, prefect.Failed, prefect.Crashed},
 	}}
 	scope, err := taskRunScope(ctx, b, &prefect.TaskRunsScope{Flows: q.Flows, FlowRuns: q.FlowRuns, TaskRuns: &tasks, Deployments: q.Deployments})
+	if err == nil && (q.WorkPools != nil || q.WorkQueues != nil) {
+		err = scope.limitToQueues(ctx, b, q.WorkPools, q.WorkQueues)
+	}
 	if err != nil || scope.Nothing {
 		return total, err
 	}

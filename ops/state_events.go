@@ -106,8 +106,8 @@ func (t *transition) emitState() error {
 	return nil
 }
 
-// related lists the resources around a flow run: its flow, the task run that it
-// runs as, the tags of all of them, and what made it.
+// related lists the resources around a flow run: its flow, where it waits for a
+// worker, the task run that it runs as, the tags of all of them, and what made it.
 func (t *transition) related() []prefect.Resource {
 	tags := slices.Clone(t.flowRun.Tags)
 	var list []prefect.Resource
@@ -121,6 +121,11 @@ func (t *transition) related() []prefect.Resource {
 	}
 	if flow := t.around.Flow; flow != nil {
 		add("flow", flow.ID, flow.Name, flow.Tags)
+	}
+	if queue := t.around.Queue; queue != nil {
+		add("work-queue", queue.ID, queue.Name, nil)
+		add("work-pool", queue.PoolID, queue.PoolName, nil)
+		list[len(list)-1]["prefect.work-pool.type"] = queue.PoolType
 	}
 	if parent := t.parent(); parent != nil {
 		add("task-run", parent.ID, parent.Name, parent.Tags)

@@ -12,6 +12,7 @@ import (
 // far as the run's group does not hold them.
 type Surroundings struct {
 	Flow   *FlowRef    // nil if it is gone
+	Queue  *QueueRef   // nil if the run waits in none
 	Parent *TaskRunRef // the task run that the run runs as, if another group holds it
 }
 
@@ -41,6 +42,7 @@ func (r *TaskRunRef) slot() byte {
 // FlowRunLinks are the ids of what a flow run refers to in other groups.
 type FlowRunLinks struct {
 	Flow   prefect.ID
+	Queue  prefect.ID // null for none
 	Parent prefect.ID // null if the task run is in the run's group
 }
 
@@ -55,7 +57,7 @@ func (q *ReadFlowRunLinks) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 	if run == nil {
 		return (*FlowRunLinks)(nil), nil
 	}
-	links := &FlowRunLinks{Flow: run.FlowID}
+	links := &FlowRunLinks{Flow: run.FlowID, Queue: run.WorkQueueID}
 	if !store.TaskRuns.Has(tx, key(run.ParentTaskRunID)) {
 		links.Parent = run.ParentTaskRunID
 	}
@@ -75,6 +77,13 @@ func surroundingsOf(ctx context.Context, b Backend, run prefect.ID) (Surrounding
 	}
 	if around.Flow, err = Ask[*FlowRef](ctx, b, Coordination, &ReadFlowRef{ID: links.Flow}); err != nil {
 		return around, err
+	}
+	if !links.Queue.IsNull() {
+		refs, err := Ask[map[prefect.ID]*QueueRef](ctx, b, Coordination, &ReadQueueRefs{IDs: []prefect.ID{links.Queue}})
+		if err != nil {
+			return around, err
+		}
+		around.Queue = refs[links.Queue]
 	}
 	if around.Parent, err = parentOf(ctx, b, links.Parent); err != nil {
 		return around, err

@@ -8,7 +8,7 @@ import (
 
 // flowRunCover is what the two orders of flow runs that lists and figures walk
 // carry, so that they need the row only of a run that they return.
-var flowRunCover = prefect.ColumnSet(4, 5, 7, 19, 20, 22, 23, 24, 25, 26, 32)
+var flowRunCover = prefect.ColumnSet(4, 5, 7, 9, 19, 20, 22, 23, 24, 25, 26, 32)
 
 // startOf is the time by which runs are listed: when a run started, or is
 // expected to.
@@ -19,17 +19,21 @@ func startOf(r *prefect.FlowRun) prefect.Time {
 	return r.ExpectedStartTime
 }
 
+// retriedInProcess takes the place of the state of a run that is scheduled, but waits
+// in its process and not for a worker.
+const retriedInProcess = 0xff
+
 // Flow runs and everything below them live in the run group of the flow run's slot.
 var (
 	// FlowRunsByState orders the runs of each state type by start: one index for
 	// lists by start (the types merged), by state, and for counts by state.
 	FlowRunsByState = &Index[prefect.FlowRun]{
-		Number: 1, Version: 3, Cover: flowRunCover, TalliedBy: 1,
+		Number: 1, Version: 4, Cover: flowRunCover, TalliedBy: 1,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Byte(byte(r.StateType)).Time(startOf(r))) },
 	}
 	// FlowRunsByExpected serves history and the sorts by expected start.
 	FlowRunsByExpected = &Index[prefect.FlowRun]{
-		Number: 2, Version: 2, Cover: flowRunCover,
+		Number: 2, Version: 3, Cover: flowRunCover,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) { add(k.Time(r.ExpectedStartTime)) },
 	}
 	FlowRunsByEnd = &Index[prefect.FlowRun]{
@@ -91,10 +95,27 @@ var (
 			}
 		},
 	}
+	// FlowRunsByQueue holds the runs of each work queue by state, and those that wait
+	// for a scheduled time by that: so that a poll reads what is due, and counts the
+	// slots that are occupied.
+	FlowRunsByQueue = &Index[prefect.FlowRun]{
+		Number: 11, Version: 1, TalliedBy: idLen + 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			switch {
+			case r.WorkQueueID.IsNull():
+			case r.StateType != prefect.Scheduled:
+				add(k.ID(r.WorkQueueID).Byte(byte(r.StateType)).Time(startOf(r)))
+			case r.EmpiricalPolicy.RetryType == prefect.InProcess:
+				add(k.ID(r.WorkQueueID).Byte(retriedInProcess).Time(r.NextScheduledStartTime))
+			default:
+				add(k.ID(r.WorkQueueID).Byte(byte(prefect.Scheduled)).Time(r.NextScheduledStartTime))
+			}
+		},
+	}
 	FlowRuns = NewTable("flow_runs", 2, idLen,
 		func(r *prefect.FlowRun, k Key) Key { return k.ID(r.ID) },
 		FlowRunsByState, FlowRunsByExpected, FlowRunsByEnd, FlowRunsByName, FlowRunsByNext, FlowRunsByFlow,
-		FlowRunsByDeployment, FlowRunsByTag, FlowRunsByIdempotencyKey, FlowRunsByParent)
+		FlowRunsByDeployment, FlowRunsByTag, FlowRunsByIdempotencyKey, FlowRunsByParent, FlowRunsByQueue)
 )
 
 var taskRunCover = prefect.ColumnSet(4, 5, 16, 17, 20, 21, 22, 23, 24, 25, 26)

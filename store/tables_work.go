@@ -49,7 +49,7 @@ var (
 	WorkersByHeartbeat = &Index[prefect.Worker]{
 		Number: 2, Version: 1,
 		Keys: func(w *prefect.Worker, k Key, add func(Key)) {
-			if w.Status == "ONLINE" {
+			if w.Status == prefect.Online {
 				add(k.Time(w.LastHeartbeat))
 			}
 		},

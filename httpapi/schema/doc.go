@@ -46,7 +46,8 @@
 //	retry_delay   a JSON that is a number or a list of numbers
 //	each=RULE     a named rule for the items of a list or object
 //	RULE          a named rule for the value: name, parameters, input_key, cache_key,
-//	              event_name, related, related_resource, jitter_factor, clean
+//	              event_name, related, related_resource, jitter_factor, clean,
+//	              emptyish, job_template
 //	-             no part of a request, and nothing else in the tag
 //
 // Problems are told in the order of the fields, so they are declared in that of the

@@ -26,6 +26,8 @@ var rules = map[string]rule{
 	"related_resource": {reflect.Map, checkRelatedResource},
 	"jitter_factor":    {reflect.Float64, checkJitterFactor},
 	"clean":            {reflect.String, clean},
+	"emptyish":         {reflect.String, checkEmptyish},
+	"job_template":     {reflect.Slice, checkJobTemplate},
 }
 
 const namePattern = `^[^/%&><]+$`
