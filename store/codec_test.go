@@ -44,6 +44,8 @@ func (f filler) fill(v reflect.Value) {
 		v.SetUint(uint64(f.IntN(3)))
 	case v.CanUint():
 		v.SetUint([]uint64{0, 1, 127, 128, 1<<64 - 1}[f.IntN(5)])
+	case v.Type() == timeType: // of the years that JSON can tell, which lists of rows are kept as
+		v.SetInt([]int64{0, 1, -1, 1 << 40, -62135596800000000, 253402300799999999}[f.IntN(6)])
 	case v.CanInt():
 		v.SetInt([]int64{0, 1, -1, 1 << 40, -1 << 63, 1<<63 - 1}[f.IntN(6)])
 	case v.CanFloat():
