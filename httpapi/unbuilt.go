@@ -88,16 +88,6 @@ var unbuilt = []string{
 	"PATCH /artifacts/{id}",
 	"DELETE /artifacts/{id}",
 	"GET /artifacts/{key}/latest",
-	// Variables
-	"POST /variables/",
-	"POST /variables/count",
-	"POST /variables/filter",
-	"GET /variables/name/{name}",
-	"PATCH /variables/name/{name}",
-	"DELETE /variables/name/{name}",
-	"GET /variables/{id}",
-	"PATCH /variables/{id}",
-	"DELETE /variables/{id}",
 	// Saved searches
 	"PUT /saved_searches/",
 	"POST /saved_searches/filter",

@@ -57,6 +57,13 @@ func kinds() []kind {
 		sent[FlowIDs, []prefect.ID](),
 		sent[FlowIDsOfRuns, []prefect.ID](),
 		sent[NextRunsOf, map[prefect.ID]*NextRun](),
+		// Variables.
+		sent[CreateVariable, *prefect.Variable](),
+		sent[UpdateVariable, nothing](),
+		sent[DeleteVariable, nothing](),
+		sent[ReadVariable, *prefect.Variable](),
+		sent[FindVariables, []*prefect.Variable](),
+		sent[CountVariables, int](),
 		// Flow runs.
 		sent[CreateFlowRun, Upserted[prefect.FlowRun]](),
 		sent[UpdateFlowRun, nothing](),
