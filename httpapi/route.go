@@ -67,6 +67,7 @@ func routes() []route {
 		workQueueRoutes(),
 		workerRoutes(),
 		workPollRoutes(),
+		collectionRoutes(),
 		clusterRoutes(),
 		metricsRoutes(),
 		unbuiltRoutes(),
