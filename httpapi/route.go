@@ -68,6 +68,7 @@ func routes() []route {
 		variableRoutes(),
 		workerRoutes(),
 		workPollRoutes(),
+		collectionRoutes(),
 		clusterRoutes(),
 		metricsRoutes(),
 		unbuiltRoutes(),

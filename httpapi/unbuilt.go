@@ -76,8 +76,6 @@ var unbuilt = []string{
 	"DELETE /block_documents/{id}",
 	// Block capabilities
 	"GET /block_capabilities/",
-	// Collections
-	"GET /collections/views/{view}",
 	// Artifacts
 	"POST /artifacts/",
 	"POST /artifacts/count",
