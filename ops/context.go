@@ -82,6 +82,9 @@ type Settings struct {
 	EventMaxBytes       int              // PREFECT_SERVER_EVENTS_MAXIMUM_SIZE_BYTES
 	EventMaxBackfill    prefect.Duration // PREFECT_SERVER_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL
 	RecordTaskRunEvents bool             // PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED
+	LateRuns            LateRuns
+	PauseExpirations    Rounds
+	CancellationCleanup CancellationCleanup
 }
 
 // DefaultSettings are the defaults of the Python server.
@@ -95,5 +98,8 @@ func DefaultSettings() *Settings {
 		EventMaxBytes:       1_500_000,
 		EventMaxBackfill:    15 * prefect.Minute,
 		RecordTaskRunEvents: true,
+		LateRuns:            LateRuns{Rounds: Rounds{Enabled: true, Every: 5 * prefect.Second}, After: 15 * prefect.Second},
+		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
+		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
 	}
 }

@@ -82,6 +82,13 @@ func kinds() []kind {
 		sent[DeleteInput, nothing](),
 		sent[ReadInput, *prefect.FlowRunInput](),
 		sent[FilterInputs, []*prefect.FlowRunInput](),
+		sent[EndWait, bool](),
+		sent[FindDue, FoundDue](),
+		sent[FindCancelled, []store.CancelledRun](),
+		sent[FindBelowCancelled, BelowCancelled](),
+		sent[CancelTaskRuns, int](),
+		sent[CancelSubflow, bool](),
+		sent[ForgetCancelled, nothing](),
 		// Task runs.
 		sent[CreateTaskRun, Upserted[prefect.TaskRun]](),
 		sent[UpdateTaskRun, nothing](),
