@@ -18,13 +18,20 @@ type service struct {
 	group   int
 	backend *backend
 	log     *slog.Logger
-	metrics *serviceMetrics
+
+	acted, failed prometheus.Counter
+	seconds       prometheus.Observer
 }
 
 // servicesOf makes the services of a group.
 func (n *Node) servicesOf(group int) (list []cluster.Service) {
 	for _, s := range ops.ServicesOf(group, &n.config.Settings.Ops) {
-		list = append(list, &service{s, group, n.backend, n.log.With("service", s.Name, "group", group), n.services})
+		labels := []string{s.Name, strconv.Itoa(group)}
+		list = append(list, &service{
+			Service: s, group: group, backend: n.backend, log: n.log.With("service", s.Name, "group", group),
+			acted: n.services.acted.WithLabelValues(labels...), failed: n.services.failed.WithLabelValues(labels...),
+			seconds: n.services.seconds.WithLabelValues(labels...),
+		})
 	}
 	return list
 }
@@ -41,10 +48,12 @@ func (s *service) Run(ctx context.Context) error {
 		}
 		began := time.Now()
 		acted, err := s.Round(ctx, s.backend, s.group)
+		s.seconds.Observe(time.Since(began).Seconds())
+		s.acted.Add(float64(acted))
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("round failed", "err", err)
+			s.failed.Inc()
 		}
-		s.metrics.observe(s, acted, err, time.Since(began))
 		timer.Reset(time.Duration(s.Every(s.backend.Settings())) * time.Microsecond)
 	}
 }
@@ -65,13 +74,4 @@ func newServiceMetrics() *serviceMetrics {
 			Name: "prefectd_service_round_seconds", Help: "Time that a round of a service took.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10),
 		}, labels),
 	}
-}
-
-func (m *serviceMetrics) observe(s *service, acted int, err error, took time.Duration) {
-	labels := []string{s.Name, strconv.Itoa(s.group)}
-	m.acted.WithLabelValues(labels...).Add(float64(acted))
-	if err != nil {
-		m.failed.WithLabelValues(labels...).Inc()
-	}
-	m.seconds.WithLabelValues(labels...).Observe(took.Seconds())
 }

@@ -108,6 +108,14 @@ func (s *Settings) rows() []setting {
 		{"server.services.foreman.fallback_heartbeat_interval_seconds", &s.Ops.UsualHeartbeat, []string{"PREFECT_API_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS"}},
 		{"server.services.foreman.deployment_last_polled_timeout_seconds", &s.Ops.DeploymentPollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"}},
 		{"server.services.foreman.work_queue_last_polled_timeout_seconds", &s.Ops.QueuePollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS"}},
+		{"server.services.late_runs.enabled", &s.Ops.LateRuns.Enabled, []string{"PREFECT_API_SERVICES_LATE_RUNS_ENABLED"}},
+		{"server.services.late_runs.loop_seconds", (*seconds)(&s.Ops.LateRuns.Every), []string{"PREFECT_API_SERVICES_LATE_RUNS_LOOP_SECONDS"}},
+		{"server.services.late_runs.after_seconds", &s.Ops.LateRuns.After, []string{"PREFECT_API_SERVICES_LATE_RUNS_AFTER_SECONDS"}},
+		{"server.services.pause_expirations.enabled", &s.Ops.PauseExpirations.Enabled, []string{"PREFECT_API_SERVICES_PAUSE_EXPIRATIONS_ENABLED"}},
+		{"server.services.pause_expirations.loop_seconds", (*seconds)(&s.Ops.PauseExpirations.Every), []string{"PREFECT_API_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS"}},
+		{"server.services.cancellation_cleanup.enabled", &s.Ops.CancellationCleanup.Enabled, []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_ENABLED"}},
+		{"server.services.cancellation_cleanup.loop_seconds", (*seconds)(&s.Ops.CancellationCleanup.Every), []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS"}},
+		{"server.services.cancellation_cleanup.cancelling_timeout_seconds", (*seconds)(&s.Ops.CancellationCleanup.Timeout), nil},
 		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
 	}
 }
@@ -237,6 +245,11 @@ func (s *Settings) check() error {
 		"PREFECT_SERVER_API_KEEPALIVE_TIMEOUT":       float64(s.KeepAlive),
 		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL": s.PingInterval,
 		"PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT":  s.PingTimeout,
+
+		"PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS":                          s.Ops.LateRuns.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS":                  s.Ops.PauseExpirations.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS":               s.Ops.CancellationCleanup.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": s.Ops.CancellationCleanup.Timeout.Seconds(),
 	} {
 		if err := positive(name, value); err != nil {
 			return err

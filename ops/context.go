@@ -83,6 +83,10 @@ type Settings struct {
 	EventMaxBackfill    prefect.Duration // PREFECT_SERVER_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL
 	RecordTaskRunEvents bool             // PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED
 
+	LateRuns            LateRuns
+	PauseExpirations    Rounds
+	CancellationCleanup CancellationCleanup
+
 	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
 	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
 	MissedHeartbeats      int              // PREFECT_SERVER_SERVICES_FOREMAN_INACTIVITY_HEARTBEAT_MULTIPLE
@@ -102,6 +106,10 @@ func DefaultSettings() *Settings {
 		EventMaxBytes:       1_500_000,
 		EventMaxBackfill:    15 * prefect.Minute,
 		RecordTaskRunEvents: true,
+
+		LateRuns:            LateRuns{Rounds: Rounds{Enabled: true, Every: 5 * prefect.Second}, After: 15 * prefect.Second},
+		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
+		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
 
 		Foreman:               true,
 		ForemanLoop:           15 * prefect.Second,

@@ -30,7 +30,5 @@ func ServicesOf(group int, s *Settings) []Service {
 
 // services lists all of them.
 func services() []Service {
-	return []Service{
-		foreman,
-	}
+	return append(runServices(), foreman)
 }

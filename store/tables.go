@@ -7,7 +7,7 @@ import "prefectd/prefect"
 var State = Schema{
 	Flows, Leases,
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
-	TaskQueue,
+	TaskQueue, CancelledRuns,
 	Deployments, WorkPools, WorkQueues, Workers, ConcurrencyLimits, Variables,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
