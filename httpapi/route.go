@@ -66,6 +66,7 @@ func routes() []route {
 		workPoolRoutes(),
 		workQueueRoutes(),
 		variableRoutes(),
+		artifactRoutes(),
 		workerRoutes(),
 		workPollRoutes(),
 		collectionRoutes(),

@@ -76,16 +76,6 @@ var unbuilt = []string{
 	"DELETE /block_documents/{id}",
 	// Block capabilities
 	"GET /block_capabilities/",
-	// Artifacts
-	"POST /artifacts/",
-	"POST /artifacts/count",
-	"POST /artifacts/filter",
-	"POST /artifacts/latest/count",
-	"POST /artifacts/latest/filter",
-	"GET /artifacts/{id}",
-	"PATCH /artifacts/{id}",
-	"DELETE /artifacts/{id}",
-	"GET /artifacts/{key}/latest",
 	// Saved searches
 	"PUT /saved_searches/",
 	"POST /saved_searches/filter",

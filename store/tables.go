@@ -6,7 +6,7 @@ import "prefectd/prefect"
 // files and log entries: they are never reused.
 var State = Schema{
 	Flows, Leases,
-	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
+	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts, ArtifactCollections,
 	TaskQueue, CancelledRuns,
 	Deployments, WorkPools, WorkQueues, Workers, ConcurrencyLimits, Variables,
 	Logs, Events,
@@ -28,10 +28,6 @@ var (
 		func(f *prefect.Flow, k Key) Key { return k.ID(f.ID) },
 		FlowsByName)
 )
-
-// Artifacts live with their run.
-var Artifacts = NewTable("artifacts", 9, idLen,
-	func(a *prefect.Artifact, k Key) Key { return k.ID(a.ID) })
 
 // FlowRunInputs live with their flow run.
 var (

@@ -28,6 +28,7 @@ var rules = map[string]rule{
 	"clean":            {reflect.String, clean},
 	"emptyish":         {reflect.String, checkEmptyish},
 	"job_template":     {reflect.Slice, checkJobTemplate},
+	"artifact_key":     {reflect.String, checkArtifactKey},
 	"variable_name":    {reflect.String, checkVariableName},
 	"variable_value":   {reflect.Slice, checkVariableValue},
 }
@@ -185,6 +186,13 @@ func checkVariableName(v reflect.Value) *fault {
 func checkVariableValue(v reflect.Value) *fault {
 	if size := pythonSize(v.Bytes()); size > maxVariableValue {
 		return valueError(fmt.Sprintf("Variable value must be less than %d characters.", maxVariableValue))
+	}
+	return nil
+}
+
+func checkArtifactKey(v reflect.Value) *fault {
+	if strings.Trim(v.String(), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return valueError("Artifact key must only contain lowercase letters, numbers, and dashes.")
 	}
 	return nil
 }

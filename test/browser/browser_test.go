@@ -55,6 +55,7 @@ func fill(t *testing.T, c *client.Client) (w world) {
 	require.NoError(t, c.PostLogs(ctx, []client.Log{client.NewLog(w.run, logLine)}))
 	require.NoError(t, c.Call(ctx, "POST", "/variables/", map[string]any{"name": "endpoint", "value": "https://example.com", "tags": []string{}}, nil))
 	require.NoError(t, c.Call(ctx, "POST", "/work_pools/", map[string]any{"name": "cluster-pool", "type": "process", "base_job_template": map[string]any{}}, nil))
+	require.NoError(t, c.Call(ctx, "POST", "/artifacts/", map[string]any{"key": "summary", "type": "markdown", "data": "# All is well", "flow_run_id": w.run}, nil))
 	return w
 }
 
@@ -67,6 +68,8 @@ func pages(w world) []page {
 		{"/v2/runs/flow-run/" + w.run, logLine},
 		{"/v2/flows", flowName},
 		{"/v2/variables", "endpoint"},
+		{"/v2/artifacts", "summary"},
+		{"/v2/artifacts/key/summary", "All is well"},
 		{"/v2/work-pools", "cluster-pool"},
 		{"/v2/settings", "Settings"},
 		{"/flows", flowName},
