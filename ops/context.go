@@ -85,6 +85,7 @@ type Settings struct {
 	LateRuns            LateRuns
 	PauseExpirations    Rounds
 	CancellationCleanup CancellationCleanup
+	Vacuum              Vacuum
 }
 
 // DefaultSettings are the defaults of the Python server.
@@ -101,5 +102,6 @@ func DefaultSettings() *Settings {
 		LateRuns:            LateRuns{Rounds: Rounds{Enabled: true, Every: 5 * prefect.Second}, After: 15 * prefect.Second},
 		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
 		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
+		Vacuum:              defaultVacuum(),
 	}
 }

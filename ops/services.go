@@ -30,5 +30,13 @@ func ServicesOf(group int, s *Settings) []Service {
 
 // services lists all of them.
 func services() []Service {
-	return slices.Concat(runServices())
+	return []Service{
+		lateRuns,
+		pauseExpirations,
+		cancellationCleanup,
+		vacuumEvents,
+		vacuumCoordinationEvents,
+		vacuumFlowRuns,
+		vacuumOrphans,
+	}
 }

@@ -28,6 +28,8 @@ type testCluster struct {
 	mu   []sync.Mutex // per group: one operation at a time
 	gate func(group int, op Operation) error
 
+	largest int // rows that one operation changed
+
 	clock sync.Mutex
 	now   prefect.Time
 }
@@ -80,6 +82,7 @@ func (c *testCluster) Do(_ context.Context, group int, op Operation) (answer any
 	if err := c.dbs[group].Update(func(w *store.Writer) error { return w.Apply(changes) }); err != nil {
 		return nil, err
 	}
+	c.largest = max(c.largest, len(changes))
 	c.hub.Observe(group, changes)
 	return answer, nil
 }
