@@ -82,7 +82,9 @@ func (c *testCluster) Do(_ context.Context, group int, op Operation) (answer any
 	if err := c.dbs[group].Update(func(w *store.Writer) error { return w.Apply(changes) }); err != nil {
 		return nil, err
 	}
+	c.clock.Lock()
 	c.largest = max(c.largest, len(changes))
+	c.clock.Unlock()
 	c.hub.Observe(group, changes)
 	return answer, nil
 }
