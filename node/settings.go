@@ -1,6 +1,8 @@
 package node
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -94,6 +96,7 @@ func (s *Settings) rows() []setting {
 		{"server.ui.serve_base", &s.UIServeBase, []string{"PREFECT_UI_SERVE_BASE"}},
 		{"server.events.stream_out_enabled", &s.EventsStreamOut, []string{"PREFECT_API_EVENTS_STREAM_OUT_ENABLED"}},
 		{"server.events.maximum_size_bytes", &s.Ops.EventMaxBytes, []string{"PREFECT_EVENTS_MAXIMUM_SIZE_BYTES"}},
+		{"server.events.retention_period", &s.Ops.Vacuum.Events, []string{"PREFECT_EVENTS_RETENTION_PERIOD"}},
 		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
 		{"server.logs.stream_out_enabled", &s.LogsStreamOut, nil},
 		{"server.logs.stream_publishing_enabled", &s.LogsPublish, nil},
@@ -116,6 +119,12 @@ func (s *Settings) rows() []setting {
 		{"server.services.cancellation_cleanup.enabled", &s.Ops.CancellationCleanup.Enabled, []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_ENABLED"}},
 		{"server.services.cancellation_cleanup.loop_seconds", (*seconds)(&s.Ops.CancellationCleanup.Every), []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS"}},
 		{"server.services.cancellation_cleanup.cancelling_timeout_seconds", (*seconds)(&s.Ops.CancellationCleanup.Timeout), nil},
+		{"server.services.db_vacuum.enabled", (*vacuumTypes)(&s.Ops.Vacuum.Of), nil},
+		{"server.services.db_vacuum.loop_seconds", (*seconds)(&s.Ops.Vacuum.Every), nil},
+		{"server.services.db_vacuum.orphan_cleanup_loop_seconds", (*seconds)(&s.Ops.Vacuum.OrphansEvery), nil},
+		{"server.services.db_vacuum.retention_period", &s.Ops.Vacuum.FlowRuns, nil},
+		{"server.services.db_vacuum.batch_size", &s.Ops.Vacuum.Batch, nil},
+		{"server.services.db_vacuum.event_retention_overrides", (*retentions)(&s.Ops.Vacuum.EventsNamed), nil},
 		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
 	}
 }
@@ -184,6 +193,8 @@ func (s setting) set(text string) (err error) {
 		var d prefect.Duration
 		d, err = parseDuration(text)
 		*v = seconds(d)
+	case encoding.TextUnmarshaler:
+		err = v.UnmarshalText([]byte(text))
 	default:
 		panic(fmt.Sprintf("setting %s is a %T", s.path, v))
 	}
@@ -236,6 +247,8 @@ func (s *Settings) check() error {
 		return fmt.Errorf("PREFECT_SERVER_API_PORT: %d is no port", s.Port)
 	case s.BasePath != "" && (!strings.HasPrefix(s.BasePath, "/") || strings.HasSuffix(s.BasePath, "/")):
 		return fmt.Errorf("PREFECT_SERVER_API_BASE_PATH: %q must begin with a slash and not end with one", s.BasePath)
+	case s.Ops.Vacuum.FlowRuns <= prefect.Hour:
+		return errors.New("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD: must be more than an hour")
 	}
 	if _, err := s.Level(); err != nil {
 		return err
@@ -246,6 +259,10 @@ func (s *Settings) check() error {
 		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL": s.PingInterval,
 		"PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT":  s.PingTimeout,
 
+		"PREFECT_SERVER_EVENTS_RETENTION_PERIOD":                                  s.Ops.Vacuum.Events.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS":                          s.Ops.Vacuum.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS":           s.Ops.Vacuum.OrphansEvery.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_BATCH_SIZE":                            float64(s.Ops.Vacuum.Batch),
 		"PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS":                          s.Ops.LateRuns.Every.Seconds(),
 		"PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS":                  s.Ops.PauseExpirations.Every.Seconds(),
 		"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS":               s.Ops.CancellationCleanup.Every.Seconds(),

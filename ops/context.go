@@ -86,6 +86,7 @@ type Settings struct {
 	LateRuns            LateRuns
 	PauseExpirations    Rounds
 	CancellationCleanup CancellationCleanup
+	Vacuum              Vacuum
 
 	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
 	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
@@ -110,6 +111,7 @@ func DefaultSettings() *Settings {
 		LateRuns:            LateRuns{Rounds: Rounds{Enabled: true, Every: 5 * prefect.Second}, After: 15 * prefect.Second},
 		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
 		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
+		Vacuum:              defaultVacuum(),
 
 		Foreman:               true,
 		ForemanLoop:           15 * prefect.Second,

@@ -30,5 +30,14 @@ func ServicesOf(group int, s *Settings) []Service {
 
 // services lists all of them.
 func services() []Service {
-	return append(runServices(), foreman)
+	return []Service{
+		foreman,
+		lateRuns,
+		pauseExpirations,
+		cancellationCleanup,
+		vacuumEvents,
+		vacuumCoordinationEvents,
+		vacuumFlowRuns,
+		vacuumOrphans,
+	}
 }

@@ -28,14 +28,12 @@ type CancellationCleanup struct {
 // round is what a service does once.
 type round = func(ctx context.Context, b Backend, group int) (acted int, err error)
 
-// runServices are those of the run groups.
-func runServices() []Service {
-	return []Service{
-		serviceOf("late_runs", func(s *Settings) *Rounds { return &s.LateRuns.Rounds }, endWaits(store.DueStart)),
-		serviceOf("pause_expirations", func(s *Settings) *Rounds { return &s.PauseExpirations }, endWaits(store.DueResume)),
-		serviceOf("cancellation_cleanup", func(s *Settings) *Rounds { return &s.CancellationCleanup.Rounds }, cleanUpCancellations),
-	}
-}
+// The services that keep runs from staying as they are for ever.
+var (
+	lateRuns            = serviceOf("late_runs", func(s *Settings) *Rounds { return &s.LateRuns.Rounds }, endWaits(store.DueStart))
+	pauseExpirations    = serviceOf("pause_expirations", func(s *Settings) *Rounds { return &s.PauseExpirations }, endWaits(store.DueResume))
+	cancellationCleanup = serviceOf("cancellation_cleanup", func(s *Settings) *Rounds { return &s.CancellationCleanup.Rounds }, cleanUpCancellations)
+)
 
 func serviceOf(name string, rounds func(*Settings) *Rounds, act round) Service {
 	return Service{

@@ -30,6 +30,8 @@ type testCluster struct {
 	mu   []sync.Mutex // per group: one operation at a time
 	gate func(group int, op Operation) error
 
+	largest int // rows that one operation changed
+
 	clock sync.Mutex
 	now   prefect.Time
 }
@@ -91,6 +93,9 @@ func (c *testCluster) run(group int, op Operation) (answer any, err error) {
 	if err := c.dbs[group].Update(func(w *store.Writer) error { return w.Apply(changes) }); err != nil {
 		return nil, err
 	}
+	c.clock.Lock()
+	c.largest = max(c.largest, len(changes))
+	c.clock.Unlock()
 	c.hub.Observe(group, changes)
 	return answer, nil
 }

@@ -54,8 +54,20 @@ type CachedState struct {
 func CacheHash(key string) prefect.ID { return prefect.ID(Key{}.Name(key)) }
 
 // TaskRunCache holds, per cache key, the newest entry last.
-var TaskRunCache = NewTable("task_run_cache", 10, idLen+8,
-	func(c *CachedState, k Key) Key { return k.ID(CacheHash(c.Key)).Time(c.Created) })
+var (
+	// TaskRunCacheByExpiration orders the entries that expire.
+	TaskRunCacheByExpiration = &Index[CachedState]{
+		Number: 1, Version: 1,
+		Keys: func(c *CachedState, k Key, add func(Key)) {
+			if c.Expiration != 0 {
+				add(k.Time(c.Expiration))
+			}
+		},
+	}
+	TaskRunCache = NewTable("task_run_cache", 10, idLen+8,
+		func(c *CachedState, k Key) Key { return k.ID(CacheHash(c.Key)).Time(c.Created) },
+		TaskRunCacheByExpiration)
+)
 
 // Message is an operation for another group that an entry of this group causes.
 type Message struct {

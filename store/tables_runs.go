@@ -115,7 +115,7 @@ var (
 	// FlowRunsByDue orders the runs that must not stay as they are for ever by what
 	// they wait for, and the time that their deadline is counted from.
 	FlowRunsByDue = &Index[prefect.FlowRun]{
-		Number: 12, Version: 1,
+		Number: 15, Version: 1,
 		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
 			if due, since := DueOf(r); due != NotDue {
 				add(k.Byte(byte(due)).Time(since))
