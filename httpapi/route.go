@@ -65,6 +65,7 @@ func routes() []route {
 		taskWorkerRoutes(),
 		workPoolRoutes(),
 		workQueueRoutes(),
+		tagLimitRoutes(),
 		variableRoutes(),
 		artifactRoutes(),
 		workerRoutes(),

@@ -34,23 +34,7 @@ var unbuilt = []string{
 	"DELETE /deployments/{id}/schedules/{schedule_id}",
 	"GET /deployments/{id}/work_queue_check",
 	// Concurrency limits by tag
-	"POST /concurrency_limits/",
-	"POST /concurrency_limits/decrement",
-	"POST /concurrency_limits/filter",
-	"POST /concurrency_limits/increment",
-	"GET /concurrency_limits/tag/{tag}",
-	"DELETE /concurrency_limits/tag/{tag}",
-	"POST /concurrency_limits/tag/{tag}/reset",
-	"GET /concurrency_limits/{id}",
-	"DELETE /concurrency_limits/{id}",
 	// Concurrency limits
-	"POST /v2/concurrency_limits/",
-	"POST /v2/concurrency_limits/decrement",
-	"POST /v2/concurrency_limits/filter",
-	"POST /v2/concurrency_limits/increment",
-	"GET /v2/concurrency_limits/{id_or_name}",
-	"PATCH /v2/concurrency_limits/{id_or_name}",
-	"DELETE /v2/concurrency_limits/{id_or_name}",
 	// Block types
 	"POST /block_types/",
 	"POST /block_types/filter",

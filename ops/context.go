@@ -76,6 +76,8 @@ func (g Groups) All() []int { return append([]int{Coordination}, g.RunGroups()..
 type Settings struct {
 	MaxCacheKeyLength   int              // PREFECT_SERVER_TASKS_MAX_CACHE_KEY_LENGTH
 	TagSlotWait         prefect.Duration // PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS
+	GlobalSlotWait      prefect.Duration // PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS
+	Repossessor         Rounds
 	DeploymentSlotWait  prefect.Duration // PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS
 	GraphMaxNodes       int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_NODES
 	GraphMaxArtifacts   int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_ARTIFACTS
@@ -101,6 +103,8 @@ func DefaultSettings() *Settings {
 	return &Settings{
 		MaxCacheKeyLength:   2000,
 		TagSlotWait:         10 * prefect.Second,
+		GlobalSlotWait:      30 * prefect.Second,
+		Repossessor:         Rounds{Enabled: true, Every: 15 * prefect.Second},
 		DeploymentSlotWait:  30 * prefect.Second,
 		GraphMaxNodes:       10_000,
 		GraphMaxArtifacts:   10_000,

@@ -98,21 +98,3 @@ var Inbox = NewTable("inbox", 12, 8,
 // on from there when the outbox is empty.
 var OutboxMarks = NewTable("outbox_marks", 13, 8,
 	func(r *Received, k Key) Key { return k.Uint64(uint64(r.Group)) })
-
-// Lease is a claim on the slots of concurrency limits, until it expires.
-type Lease struct {
-	ID         prefect.ID   `row:"1"`
-	Created    prefect.Time `row:"2"`
-	Expiration prefect.Time `row:"3"`
-}
-
-// Leases, in the coordination group.
-var (
-	LeasesByExpiration = &Index[Lease]{
-		Number: 1, Version: 1,
-		Keys: func(l *Lease, k Key, add func(Key)) { add(k.Time(l.Expiration)) },
-	}
-	Leases = NewTable("leases", 14, idLen,
-		func(l *Lease, k Key) Key { return k.ID(l.ID) },
-		LeasesByExpiration)
-)
