@@ -22,6 +22,7 @@ type load struct {
 	*cluster
 	facts     *facts.Load
 	registers *registers
+	limits    *limits
 	accepted  *accepted
 	any       []*client.Client // of each worker that asks any node
 
@@ -44,7 +45,7 @@ func newLoad(c *cluster) *load {
 	for range 32 { // more than there are workers
 		l.any = append(l.any, c.anyClient())
 	}
-	l.registers = newRegisters(l)
+	l.registers, l.limits = newRegisters(l), newLimits(l)
 	return l
 }
 
@@ -67,6 +68,7 @@ func (l *load) during(ctx context.Context, disturb func() error) error {
 	var wait sync.WaitGroup
 	wait.Go(func() { l.facts.Run(ctx, failed) })
 	wait.Go(func() { l.registers.run(ctx, failed) })
+	wait.Go(func() { l.limits.run(ctx, failed) })
 	err := disturb()
 	cancel()
 	wait.Wait()
@@ -106,7 +108,7 @@ func (l *load) check(ctx context.Context, since facts.Mark) {
 			l.t.Errorf("read through %s: %v", n.host.Name, err)
 		}
 	}
-	if err := l.registers.check(ctx); err != nil {
+	if err := errors.Join(l.registers.check(ctx), l.limits.check(ctx)); err != nil {
 		l.t.Error(err)
 	}
 	l.mu.Lock()
