@@ -26,15 +26,13 @@ type service struct {
 // servicesOf makes the services of a group.
 func (n *Node) servicesOf(group int) (list []cluster.Service) {
 	for _, s := range ops.ServicesOf(group, &n.config.Settings.Ops) {
-		labels := []string{s.Name, strconv.Itoa(group)}
-		list = append(list, &service{
-			Service: s, group: group, backend: n.backend, log: n.log.With("service", s.Name, "group", group),
-			acted: n.services.acted.WithLabelValues(labels...), failed: n.services.failed.WithLabelValues(labels...),
-			seconds: n.services.seconds.WithLabelValues(labels...),
-		})
+		list = append(list, n.services.service(s, group, n.backend, n.log))
 	}
 	return list
 }
+
+// retryAfter is how long a service rests at most after a round that failed.
+const retryAfter = 30 * time.Second
 
 // Run does rounds until the context ends. What fails is tried again in the next round.
 func (s *service) Run(ctx context.Context) error {
@@ -50,11 +48,13 @@ func (s *service) Run(ctx context.Context) error {
 		acted, err := s.Round(ctx, s.backend, s.group)
 		s.seconds.Observe(time.Since(began).Seconds())
 		s.acted.Add(float64(acted))
+		rest := time.Duration(s.Every(s.backend.Settings())) * time.Microsecond
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("round failed", "err", err)
 			s.failed.Inc()
+			rest = min(rest, retryAfter)
 		}
-		timer.Reset(time.Duration(s.Every(s.backend.Settings())) * time.Microsecond)
+		timer.Reset(rest)
 	}
 }
 
@@ -73,5 +73,15 @@ func newServiceMetrics() *serviceMetrics {
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "prefectd_service_round_seconds", Help: "Time that a round of a service took.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10),
 		}, labels),
+	}
+}
+
+// service makes a service of a group. What it counts is there from the beginning.
+func (m *serviceMetrics) service(s ops.Service, group int, b *backend, log *slog.Logger) *service {
+	labels := []string{s.Name, strconv.Itoa(group)}
+	return &service{
+		Service: s, group: group, backend: b, log: log.With("service", s.Name, "group", group),
+		acted: m.acted.WithLabelValues(labels...), failed: m.failed.WithLabelValues(labels...),
+		seconds: m.seconds.WithLabelValues(labels...),
 	}
 }

@@ -1,10 +1,16 @@
 package node
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"maps"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
 	"prefectd/ops"
@@ -99,4 +105,35 @@ func TestServicesFollowTheLeader(t *testing.T) {
 		return next != "" && next != leads
 	}, "another leads")
 	eventually(t, func() bool { return roundsOf(t, c.nodes[next], "late_runs", group) > 0 }, "the service goes on")
+}
+
+// A service that rests for long does not rest for long when it has failed.
+func TestServicesTryAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		var at []time.Duration
+		daily := ops.Service{
+			Name:  "daily",
+			Every: func(*ops.Settings) prefect.Duration { return prefect.Day },
+			Round: func(context.Context, ops.Backend, int) (int, error) {
+				at = append(at, time.Since(began))
+				switch len(at) {
+				case 1:
+					return 0, errors.New("no leader")
+				case 3:
+					cancel()
+				}
+				return 5, nil
+			},
+		}
+		s := newServiceMetrics().service(daily, 1, &backend{settings: ops.DefaultSettings()}, slog.New(slog.DiscardHandler))
+		require.NoError(t, s.Run(ctx))
+		require.Equal(t, []time.Duration{0, retryAfter, retryAfter + 24*time.Hour}, at)
+		var acted, failed dto.Metric
+		require.NoError(t, s.acted.Write(&acted))
+		require.NoError(t, s.failed.Write(&failed))
+		require.InDelta(t, 10, acted.Counter.GetValue(), 0)
+		require.InDelta(t, 1, failed.Counter.GetValue(), 0)
+	})
 }

@@ -96,8 +96,8 @@ func (q *FindBelowCancelled) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 		if !task.StateType.IsTerminal() {
 			found.TaskRuns = append(found.TaskRuns, task.ID)
 		}
-		if !task.SubflowRunID.IsNull() {
-			found.Subflows = append(found.Subflows, SubflowRef{task.SubflowRunID, task.ID})
+		for _, run := range subflowRuns(tx, task) {
+			found.Subflows = append(found.Subflows, SubflowRef{run, task.ID})
 		}
 		if n++; n == q.Limit {
 			found.End = append(append(found.End, e.Key...), e.Primary...)

@@ -51,8 +51,9 @@ func (c *Context) tellingState(run prefect.ID, kind prefect.StateType, message s
 	return s
 }
 
-// enqueueCleanup is the place where a worker is asked to end what a flow run left
-// running that did not end when it was cancelled.
+// enqueueCleanup is where a worker is to be asked to end what a flow run left running
+// that did not end when it was cancelled. The run's current state is the one that it
+// got for that.
 func (c *Context) enqueueCleanup(*prefect.FlowRun) error { return nil }
 
 // EndWait takes a flow run out of a state in which it has waited for too long.

@@ -122,7 +122,7 @@ func TestFlowRunRetention(t *testing.T) {
 		again = c.round("db_vacuum_flow_runs") // what was in another group than its parent
 	}
 	require.Equal(t, 12, removed)
-	require.LessOrEqual(t, c.largest, 2*stepKeys)
+	require.LessOrEqual(t, c.largest, stepKeys)
 	counts := map[string]int{}
 	for _, group := range c.layout.RunGroups() {
 		counts["flow runs"] += rows(c, group, store.FlowRuns)
@@ -140,6 +140,20 @@ func TestFlowRunRetention(t *testing.T) {
 	for _, id := range []prefect.ID{going, kept, keptChild} {
 		c.readFlowRun(id)
 	}
+}
+
+// All runs that ran as a task run lose their parent with it.
+func TestEarlierSubflowsGoToo(t *testing.T) {
+	c := newTestCluster(t, 2)
+	c.settings.Vacuum.Of = []string{"flow_runs"}
+	parent := c.runningFlowRun(prefect.FlowRunPolicy{}).ID
+	task := c.newTaskRun(prefect.TaskRunCreate{FlowRunID: parent})
+	for range 3 {
+		c.newFlowRun(prefect.FlowRunCreate{ParentTaskRunID: task.ID, State: stateCreate(prefect.Failed, "")})
+	}
+	c.setFlowRun(parent, stateCreate(prefect.Failed, ""))
+	c.advance(91 * prefect.Day)
+	require.Equal(t, 4, c.round("db_vacuum_flow_runs"))
 }
 
 // A run that goes on between the look and the operation is kept.

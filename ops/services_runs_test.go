@@ -241,6 +241,7 @@ func TestRoundsWithNothingDueLookAtNothing(t *testing.T) {
 	for _, q := range []Query{
 		&FindDue{Due: store.DueStart, Until: c.now, Limit: 10}, &FindDue{Due: store.DueResume, Until: c.now, Limit: 10},
 		&FindDue{Due: store.DueCancel, Until: c.now.Add(-prefect.Minute), Limit: 10}, &FindCancelled{Limit: 10},
+		&FindOldFlowRuns{Until: c.now.Add(-prefect.Day), Limit: 10}, &FindOldEvents{Until: c.now.Add(-prefect.Day), Limit: 10},
 	} {
 		view(c, 1, func(tx *store.Tx) any {
 			_, err := q.Read(tx, c.now)
