@@ -124,7 +124,7 @@ func (o *CancelTaskRuns) Run(c *Context) (any, error) {
 		if task == nil || task.FlowRunID != o.FlowRunID || task.StateType.IsTerminal() {
 			continue
 		}
-		if _, err := c.orchestrateTaskRun(task, c.tellingState(id, prefect.Cancelled, parentCancelled), true, nil); err != nil {
+		if _, err := c.orchestrateTaskRun(task, c.tellingState(id, prefect.Cancelled, parentCancelled), true, nil, RunSlots{}); err != nil {
 			return nil, err
 		}
 		n++

@@ -58,5 +58,5 @@ func (o *MirrorSubflowState) Run(c *Context) (any, error) {
 	s.ResultArtifact, s.Recorded = prefect.NoID, nil
 	c.identify(&s, task.ID).Timestamp = o.State.Timestamp
 	s.Details.ChildFlowRunID = o.FlowRunID
-	return c.orchestrateTaskRun(task, &s, true, nil)
+	return c.orchestrateTaskRun(task, &s, true, nil, RunSlots{})
 }
