@@ -50,9 +50,6 @@ func instant(t *testing.T, text string) time.Time {
 func TestDatesAreThoseOfTheReference(t *testing.T) {
 	for _, g := range goldens(t) {
 		t.Run(g.ID+" "+g.Note, func(t *testing.T) {
-			if g.Kind == "rrule" {
-				t.Skip("later")
-			}
 			s, err := Parse(g.Spec)
 			if !prefect.IsNull(g.Validation) {
 				require.Error(t, err, string(g.Spec))

@@ -25,6 +25,9 @@ func (i *Interval) dates(start time.Time, yield func(time.Time) bool) error {
 	case steps < 0:
 		date = in(i.zone, wallOf(i.anchor, i.zone).AddDate(0, 0, days*int(steps)), forward)
 	}
+	if rest == 0 {
+		date = hurry(date, start, time.Duration(days)*day)
+	}
 	for found := 0; found < maxCandidates; {
 		if !date.Before(start) {
 			if found++; !yield(date) {
@@ -35,6 +38,27 @@ func (i *Interval) dates(start time.Time, yield func(time.Time) bool) error {
 		date = in(i.zone, wallOf(date, i.zone).AddDate(0, 0, days), forward).Add(rest)
 	}
 	return nil
+}
+
+// hurry goes on from a date in steps of days to shortly before an instant. Between changes
+// of the clocks all days are alike.
+func hurry(date, until time.Time, step time.Duration) time.Time {
+	for {
+		_, change := date.ZoneBounds()
+		if change.IsZero() || change.After(until) {
+			change = until
+		}
+		steps := change.Sub(date)/step - 1
+		if steps > 0 {
+			date = date.Add(steps * step)
+		}
+		if !change.Before(until) {
+			return date
+		}
+		for !date.After(change) { // by the calendar over the change
+			date = in(date.Location(), wallOf(date, date.Location()).AddDate(0, 0, int(step/day)), forward)
+		}
+	}
 }
 
 // floor is how often a step fits into a distance, rounded down.

@@ -58,6 +58,9 @@ func Parse(raw prefect.JSON) (Schedule, error) {
 	case f.Cron != nil:
 		return ParseCron(*f.Cron, zone, f.DayOr == nil || *f.DayOr)
 	}
+	if f.RRule != nil {
+		return ParseRRule(*f.RRule, zone)
+	}
 	return nil, errors.New("a schedule needs an interval, a cron line or a recurrence rule")
 }
 

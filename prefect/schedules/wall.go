@@ -2,6 +2,7 @@ package schedules
 
 import (
 	"fmt"
+	"sync"
 	"time"
 	_ "time/tzdata" // so that no zone has to be installed
 )
@@ -9,15 +10,23 @@ import (
 // A wall time is what clocks show somewhere: a time.Time in UTC that stands for no instant
 // until it is given a zone.
 
+// zones are those that were asked for: reading one takes longer than a schedule. There are
+// a few hundred.
+var zones sync.Map // name -> *time.Location
+
 // Zone finds a time zone of the IANA database.
 func Zone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" {
 		return nil, fmt.Errorf("Invalid timezone: %q", name)
 	}
+	if known, ok := zones.Load(name); ok {
+		return known.(*time.Location), nil
+	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, fmt.Errorf("Invalid timezone: %q", name)
 	}
+	zones.Store(name, zone)
 	return zone, nil
 }
 
