@@ -116,6 +116,9 @@ func (r *RRule) addRule(to *[]rrule.ROption, text string, start time.Time, expli
 	if _, err := rrule.NewRRule(*option); err != nil {
 		return err
 	}
+	if !feasible(option) {
+		return errors.New("invalid combination of interval and by-times, which never recurs")
+	}
 	*to = append(*to, *option)
 	return nil
 }

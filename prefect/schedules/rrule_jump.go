@@ -1,6 +1,7 @@
 package schedules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/teambition/rrule-go"
@@ -157,4 +158,38 @@ func onDate(o rrule.ROption, until, date, from time.Time) func() (time.Time, boo
 			}
 		}
 	}
+}
+
+// feasible reports whether the times of day that a rule allows can be among those that its
+// interval comes to. The library would look for one for ever.
+func feasible(o *rrule.ROption) bool {
+	if o.Freq < rrule.HOURLY {
+		return true
+	}
+	const inDay = int(day / time.Second)
+	step := gcd(max(o.Interval, 1)*int(units[o.Freq]/time.Second), inDay)
+	h, m, s := o.Dtstart.Clock()
+	// By-times smaller than the frequency add times, the others leave some out.
+	var minutes, seconds []int
+	if o.Freq >= rrule.MINUTELY {
+		minutes = o.Byminute
+	}
+	if o.Freq >= rrule.SECONDLY {
+		seconds = o.Bysecond
+	}
+	for at := (3600*h + 60*m + s) % step; at < inDay; at += step {
+		if allows(o.Byhour, at/3600) && allows(minutes, at/60%60) && allows(seconds, at%60) {
+			return true
+		}
+	}
+	return false
+}
+
+func allows(list []int, n int) bool { return len(list) == 0 || slices.Contains(list, n) }
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }

@@ -37,7 +37,7 @@ const (
 )
 
 // world is what was put into the server.
-type world struct{ flow, run string }
+type world struct{ flow, run, artifact string }
 
 // fill puts something of each kind into a server.
 func fill(t *testing.T, c *client.Client) (w world) {
@@ -55,7 +55,14 @@ func fill(t *testing.T, c *client.Client) (w world) {
 	require.NoError(t, c.PostLogs(ctx, []client.Log{client.NewLog(w.run, logLine)}))
 	require.NoError(t, c.Call(ctx, "POST", "/variables/", map[string]any{"name": "endpoint", "value": "https://example.com", "tags": []string{}}, nil))
 	require.NoError(t, c.Call(ctx, "POST", "/work_pools/", map[string]any{"name": "cluster-pool", "type": "process", "base_job_template": map[string]any{}}, nil))
-	require.NoError(t, c.Call(ctx, "POST", "/artifacts/", map[string]any{"key": "summary", "type": "markdown", "data": "# All is well", "flow_run_id": w.run}, nil))
+	var made struct {
+		ID string `json:"id"`
+	}
+	artifact := map[string]any{"key": "summary", "type": "markdown", "data": "# All is well", "flow_run_id": w.run}
+	require.NoError(t, c.Call(ctx, "POST", "/artifacts/", artifact, &made))
+	w.artifact = made.ID
+	_, err = c.CreateLimit(ctx, "database-connections", 5)
+	require.NoError(t, err)
 	return w
 }
 
@@ -69,7 +76,9 @@ func pages(w world) []page {
 		{"/v2/flows", flowName},
 		{"/v2/variables", "endpoint"},
 		{"/v2/artifacts", "summary"},
-		{"/v2/artifacts/key/summary", "All is well"},
+		{"/v2/artifacts/key/summary", runName},
+		{"/v2/artifacts/artifact/" + w.artifact, "All is well"},
+		{"/v2/concurrency-limits", "database-connections"},
 		{"/v2/work-pools", "cluster-pool"},
 		{"/v2/settings", "Settings"},
 		{"/flows", flowName},

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"prefectd/test/client"
@@ -85,12 +86,14 @@ func (s *limits) work(ctx context.Context, number int, failed func(error) bool) 
 			_ = wait(ctx, rest)
 			continue
 		}
+		held = slices.DeleteFunc(held, func(l lease) bool { return !slices.Contains(names, l.limit) })
 		var err error
 		name, through := names[rand.IntN(len(names))], s.load.elsewhere()
 		switch n := rand.IntN(10); {
 		case n == 0:
 			_, err = s.count(ctx, through, number, name)
 		case n < 5 && len(held) > 0:
+			name = held[0].limit
 			err = s.give(ctx, through, number, held[0])
 			held = held[1:] // if it is not known whether it was given, it is not given again
 		default:
@@ -101,9 +104,20 @@ func (s *limits) work(ctx context.Context, number int, failed func(error) bool) 
 		}
 		if err != nil {
 			failed(err)
+			if !client.NotDone(err) {
+				s.retire(name)
+			}
 		}
 		_ = wait(ctx, rest)
 	}
+}
+
+// retire takes a limit out of use. Each request whose outcome is unknown doubles what there
+// is to judge, so a history has no more of them than there are clients.
+func (s *limits) retire(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = slices.DeleteFunc(slices.Clone(s.names), func(n string) bool { return n == name })
 }
 
 func (s *limits) take(ctx context.Context, through *client.Client, number int, name string) (id string, err error) {
