@@ -66,6 +66,7 @@ func routes() []route {
 		workPoolRoutes(),
 		workQueueRoutes(),
 		tagLimitRoutes(),
+		savedSearchRoutes(),
 		variableRoutes(),
 		artifactRoutes(),
 		workerRoutes(),

@@ -60,11 +60,6 @@ var unbuilt = []string{
 	"DELETE /block_documents/{id}",
 	// Block capabilities
 	"GET /block_capabilities/",
-	// Saved searches
-	"PUT /saved_searches/",
-	"POST /saved_searches/filter",
-	"GET /saved_searches/{id}",
-	"DELETE /saved_searches/{id}",
 	// Automations
 	"POST /automations/",
 	"POST /automations/count",

@@ -70,6 +70,11 @@ func kinds() []kind {
 		sent[FindCollections, FoundRows[prefect.ArtifactCollection]](),
 		sent[FlowRunIDs, []prefect.ID](),
 		sent[TaskRunIDs, []prefect.ID](),
+		// Saved searches.
+		sent[SaveSearch, Upserted[prefect.SavedSearch]](),
+		sent[DeleteSearch, nothing](),
+		sent[ReadSearch, *prefect.SavedSearch](),
+		sent[FindSearches, []*prefect.SavedSearch](),
 		// Variables.
 		sent[CreateVariable, *prefect.Variable](),
 		sent[UpdateVariable, nothing](),
