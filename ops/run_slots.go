@@ -82,9 +82,17 @@ func (o *EndRunSlots) Run(c *Context) (any, error) {
 	return nil, nil
 }
 
+// endLeasesOfRun gives back what a task run holds of limits on tags; of others it may have
+// taken slots by itself.
 func (c *Context) endLeasesOfRun(run prefect.ID) {
+	onTag := func(id prefect.ID) bool {
+		l := store.ConcurrencyLimits.Get(c.Tx, key(id))
+		return l != nil && tagOf(l) != nil
+	}
 	for _, lease := range slices.Collect(store.LeasesByHolder.Rows(c.Tx, store.Range{Prefix: key(run)})) {
-		c.endLease(lease)
+		if slices.ContainsFunc(lease.Limits, onTag) {
+			c.endLease(lease)
+		}
 	}
 }
 

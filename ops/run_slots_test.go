@@ -50,7 +50,10 @@ func TestTaskRunsTakeSlotsOfTheirTags(t *testing.T) {
 	require.Equal(t, aborted, o.Status)
 	require.Contains(t, *o.Details.Reason, "will deadlock")
 
+	makeLimit(c, "database", 1, 0)
+	must[SlotsTaken](c, Coordination, &TakeSlots{Names: []string{"database"}, Slots: 1, Lease: prefect.Minute, HolderType: taskRunHolder, Holder: first})
 	require.Equal(t, accepted, set(first, prefect.Completed).Status)
+	require.Equal(t, 1, takenOf(t, c, "database"), "that is the run's own affair")
 	require.Zero(t, takenOf(t, c, "tag:red"), "at once")
 	require.Equal(t, accepted, set(second, prefect.Running).Status)
 	require.Equal(t, 1, takenOf(t, c, "tag:red"))
