@@ -98,6 +98,11 @@ func (s *Settings) rows() []setting {
 		{"server.services.foreman.fallback_heartbeat_interval_seconds", &s.Ops.UsualHeartbeat, []string{"PREFECT_API_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS"}},
 		{"server.services.foreman.deployment_last_polled_timeout_seconds", &s.Ops.DeploymentPollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"}},
 		{"server.services.foreman.work_queue_last_polled_timeout_seconds", &s.Ops.QueuePollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS"}},
+		{"server.services.cleanup_reconciler.enabled", &s.Ops.CleanupReconciler, nil},
+		{"server.services.cleanup_reconciler.loop_seconds", (*seconds)(&s.Ops.CleanupReconcilerLoop), nil},
+		{"server.services.cleanup_reconciler.batch_size", &s.Ops.CleanupReconcilerBatch, nil},
+		{"server.worker_channel.cleanup_lease_seconds", (*seconds)(&s.Ops.CleanupLease), nil},
+		{"server.worker_channel.cleanup_max_delivery_attempts", &s.Ops.CleanupDeliveries, nil},
 		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
 	}
 }

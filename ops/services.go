@@ -32,5 +32,6 @@ func ServicesOf(group int, s *Settings) []Service {
 func services() []Service {
 	return []Service{
 		foreman,
+		cleanupReconciler,
 	}
 }
