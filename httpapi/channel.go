@@ -35,6 +35,7 @@ func channels() []channel {
 	return slices.Concat(
 		streamChannels(),
 		taskWorkerChannels(),
+		workerChannels(),
 	)
 }
 

@@ -128,6 +128,11 @@ func (s *Settings) rows() []setting {
 		{"server.services.db_vacuum.retention_period", &s.Ops.Vacuum.FlowRuns, nil},
 		{"server.services.db_vacuum.batch_size", &s.Ops.Vacuum.Batch, nil},
 		{"server.services.db_vacuum.event_retention_overrides", (*retentions)(&s.Ops.Vacuum.EventsNamed), nil},
+		{"server.services.cleanup_reconciler.enabled", &s.Ops.CleanupReconciler, nil},
+		{"server.services.cleanup_reconciler.loop_seconds", (*seconds)(&s.Ops.CleanupReconcilerLoop), nil},
+		{"server.services.cleanup_reconciler.batch_size", &s.Ops.CleanupReconcilerBatch, nil},
+		{"server.worker_channel.cleanup_lease_seconds", (*seconds)(&s.Ops.CleanupLease), nil},
+		{"server.worker_channel.cleanup_max_delivery_attempts", &s.Ops.CleanupDeliveries, nil},
 		{"server.services.task_run_recorder.enabled", &s.Ops.RecordTaskRunEvents, []string{"PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED"}},
 	}
 }

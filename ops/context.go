@@ -96,6 +96,12 @@ type Settings struct {
 	UsualHeartbeat        int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS
 	DeploymentPollTimeout int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS
 	QueuePollTimeout      int              // seconds: PREFECT_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS
+
+	CleanupReconciler      bool             // PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_ENABLED
+	CleanupReconcilerLoop  prefect.Duration // PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS
+	CleanupReconcilerBatch int              // PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_BATCH_SIZE
+	CleanupLease           prefect.Duration // PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_LEASE_SECONDS
+	CleanupDeliveries      int              // PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_MAX_DELIVERY_ATTEMPTS
 }
 
 // DefaultSettings are the defaults of the Python server.
@@ -123,5 +129,11 @@ func DefaultSettings() *Settings {
 		UsualHeartbeat:        30,
 		DeploymentPollTimeout: 60,
 		QueuePollTimeout:      60,
+
+		CleanupReconciler:      true,
+		CleanupReconcilerLoop:  5 * prefect.Second,
+		CleanupReconcilerBatch: 100,
+		CleanupLease:           30 * prefect.Second,
+		CleanupDeliveries:      3,
 	}
 }

@@ -179,6 +179,13 @@ func kinds() []kind {
 		sent[FindWorkers, []*prefect.Worker](),
 		sent[FindSilence, Silence](),
 		sent[NoteSilence, int](),
+		sent[WelcomeWorker, *Welcome](),
+		sent[EnqueueCleanup, nothing](),
+		sent[CleanupWaits, bool](),
+		sent[ReserveCleanup, *prefect.Cleanup](),
+		sent[SettleCleanup, Settled](),
+		sent[CleanupsEnd, bool](),
+		sent[EndCleanups, int](),
 		// Leases.
 		sent[CreateLimit, *prefect.ConcurrencyLimit](),
 		sent[UpdateLimit, nothing](),

@@ -51,10 +51,16 @@ func (c *Context) tellingState(run prefect.ID, kind prefect.StateType, message s
 	return s
 }
 
-// enqueueCleanup is where a worker is to be asked to end what a flow run left running
-// that did not end when it was cancelled. The run's current state is the one that it
-// got for that.
-func (c *Context) enqueueCleanup(*prefect.FlowRun) error { return nil }
+// enqueueCleanup has a worker asked to end what a flow run left running that did not end
+// when it was cancelled. The run's current state is the one that it got for that.
+func (c *Context) enqueueCleanup(run *prefect.FlowRun) error {
+	if run.WorkQueueID.IsNull() {
+		return nil
+	}
+	return c.Send(Coordination, &EnqueueCleanup{
+		FlowRunID: run.ID, StateID: run.StateID, WorkQueueID: run.WorkQueueID, InfrastructurePID: run.InfrastructurePID,
+	})
+}
 
 // EndWait takes a flow run out of a state in which it has waited for too long.
 type EndWait struct {

@@ -40,5 +40,6 @@ func services() []Service {
 		vacuumCoordinationEvents,
 		vacuumFlowRuns,
 		vacuumOrphans,
+		cleanupReconciler,
 	}
 }

@@ -24,6 +24,7 @@ type Hub struct {
 	logs   ring[prefect.Log]
 	news   chan struct{} // closed when there is something new
 	queued chan struct{} // closed when a task run waits for a worker
+	work   chan struct{} // closed when a work pool or a message to its workers changed
 }
 
 // Bounds of what a hub keeps.
@@ -34,7 +35,7 @@ const (
 
 // NewHub makes the hub of a node.
 func NewHub(groups Groups) *Hub {
-	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{}), queued: make(chan struct{})}
+	return &Hub{events: make([]ring[prefect.Event], 1+groups.Runs), news: make(chan struct{}), queued: make(chan struct{}), work: make(chan struct{})}
 }
 
 // Observe takes in what an entry changed in a group, in the order of the entries
@@ -43,6 +44,11 @@ func (h *Hub) Observe(group int, changes []store.Change) {
 	if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Table == store.TaskQueue.Number() && c.Value != nil }) {
 		h.mu.Lock()
 		tell(&h.queued)
+		h.mu.Unlock()
+	}
+	if slices.ContainsFunc(changes, isOfWork) {
+		h.mu.Lock()
+		tell(&h.work)
 		h.mu.Unlock()
 	}
 	if h.subscribers.Load() == 0 {
@@ -77,6 +83,12 @@ func (h *Hub) Replaced(group int) {
 	h.events[group].epoch++
 	tell(&h.news)
 	tell(&h.queued)
+	tell(&h.work)
+}
+
+// isOfWork reports whether workers may want to know of a change.
+func isOfWork(c store.Change) bool {
+	return c.Table == store.WorkPools.Number() || c.Table == store.Cleanups.Number()
 }
 
 // tell closes a channel for those who wait, and makes another.
@@ -90,6 +102,13 @@ func (h *Hub) NextQueued() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.queued
+}
+
+// NextWork is closed when a work pool or a message to its workers has changed.
+func (h *Hub) NextWork() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.work
 }
 
 // listen counts a subscriber; the hub keeps nothing before the first one and after

@@ -172,6 +172,9 @@ func (o *DeleteWorkPool) Run(c *Context) (any, error) {
 	for w := range store.WorkersByName.Rows(c.Tx, store.Range{Prefix: key(pool.ID)}) {
 		store.Workers.Delete(c.Tx, key(w.ID))
 	}
+	for m := range store.CleanupsByPool.Rows(c.Tx, store.Range{Prefix: key(pool.ID)}) {
+		store.Cleanups.Delete(c.Tx, key(m.ID))
+	}
 	c.emitWorkPool("deleted", pool)
 	store.WorkPools.Delete(c.Tx, key(pool.ID))
 	return nil, nil

@@ -138,3 +138,21 @@ type Worker struct {
 	HeartbeatInterval *int         `json:"heartbeat_interval_seconds" row:"7"`
 	Status            WorkerStatus `json:"status" row:"8"`
 }
+
+// Cleanup is a message to the workers of a pool: they are to remove what a run left
+// behind. It is delivered to one of them at a time, again if that one does not do it.
+type Cleanup struct {
+	ID          ID     `json:"id" row:"1"`
+	Key         string `json:"key" row:"2"` // by which a repeated message is recognised
+	WorkPoolID  ID     `json:"work_pool_id" row:"3"`
+	WorkQueueID ID     `json:"work_queue_id" row:"4"`
+	Kind        string `json:"kind" row:"5"`
+	Target      JSON   `json:"target" row:"6"`
+	Data        JSON   `json:"data" row:"7"`
+	Created     Time   `json:"created" row:"8"`
+	Deliveries  int    `json:"deliveries" row:"9"`
+	Token       string `json:"token" row:"10"`  // of the worker that has it; empty if none has
+	Until       Time   `json:"until" row:"11"`  // the end of that worker's lease, or of the row if it is done
+	Done        bool   `json:"done" row:"12"`   // kept for a while, to recognise a repeated message
+	Failed      bool   `json:"failed" row:"13"` // done, because nobody did it
+}

@@ -110,3 +110,32 @@ var (
 		func(l *prefect.ConcurrencyLimit, k Key) Key { return k.ID(l.ID) },
 		ConcurrencyLimitsByName)
 )
+
+// The messages to workers.
+var (
+	CleanupsByKey = &Index[prefect.Cleanup]{
+		Number: 1, Version: 1, Unique: true,
+		Keys: func(m *prefect.Cleanup, k Key, add func(Key)) { add(k.ID(m.WorkPoolID).String(m.Key)) },
+	}
+	// CleanupsByPool holds those that are not done, the oldest first.
+	CleanupsByPool = &Index[prefect.Cleanup]{
+		Number: 2, Version: 1,
+		Keys: func(m *prefect.Cleanup, k Key, add func(Key)) {
+			if !m.Done {
+				add(k.ID(m.WorkPoolID).Time(m.Created))
+			}
+		},
+	}
+	// CleanupsByEnd holds those with a lease or a life that ends.
+	CleanupsByEnd = &Index[prefect.Cleanup]{
+		Number: 3, Version: 1,
+		Keys: func(m *prefect.Cleanup, k Key, add func(Key)) {
+			if m.Until != 0 {
+				add(k.Time(m.Until))
+			}
+		},
+	}
+	Cleanups = NewTable("worker_cleanups", 26, idLen,
+		func(m *prefect.Cleanup, k Key) Key { return k.ID(m.ID) },
+		CleanupsByKey, CleanupsByPool, CleanupsByEnd)
+)
