@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net"
 	"sync"
 )
 
@@ -62,5 +63,34 @@ func (g *gate) wait(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// listeners are those that a server serves.
+type listeners struct {
+	mu     sync.Mutex
+	open   []net.Listener
+	closed bool
+}
+
+// add takes a listener on; it closes it and answers false after close.
+func (l *listeners) add(one net.Listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		one.Close()
+		return false
+	}
+	l.open = append(l.open, one)
+	return true
+}
+
+// close closes all listeners, also those that come later.
+func (l *listeners) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, one := range l.open {
+		one.Close() // it may be closed already
 	}
 }

@@ -298,6 +298,17 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	require.NoError(t, <-stopped)
 }
 
+// Who stops a server that is just starting does not wait for ever.
+func TestShutdownBeforeServe(t *testing.T) {
+	s := New(nil, Config{})
+	require.NoError(t, s.Shutdown(t.Context()))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, s.Serve(l))
+	_, err = net.Dial("tcp", l.Addr().String())
+	require.Error(t, err)
+}
+
 // A read that was cut off did nothing; what became of a write nobody knows.
 func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 	for kind, status := range map[kind]int{read: 503, write: 502} {

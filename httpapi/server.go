@@ -68,10 +68,11 @@ type Server struct {
 	metrics *metrics
 	log     *slog.Logger
 
-	base     context.Context // of every request and socket
-	giveUp   context.CancelFunc
-	requests gate
-	sockets  sockets
+	base      context.Context // of every request and socket
+	giveUp    context.CancelFunc
+	listeners listeners
+	requests  gate
+	sockets   sockets
 }
 
 // Buffers and times of a connection. Long page tokens travel in the address, so
@@ -109,8 +110,11 @@ func newServer(backend Backend, config Config, routes []route, channels []channe
 	return s
 }
 
-// Serve answers requests from a listener until Shutdown.
+// Serve answers requests from a listener until Shutdown, which may come first.
 func (s *Server) Serve(l net.Listener) error {
+	if !s.listeners.add(l) {
+		return nil
+	}
 	if err := s.http.Serve(meteredListener{l, s.metrics.sent}); err != nil {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
@@ -126,6 +130,7 @@ const cutTime = 5 * time.Second
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.sockets.stop()
 	err := s.http.ShutdownWithContext(ctx)
+	s.listeners.close() // the http server knows only those that it got to
 	s.requests.close()
 	if left := s.wait(ctx); left != nil {
 		err = left

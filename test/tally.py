@@ -35,6 +35,8 @@ def main():
         elif action in ("fail", "build-fail"):
             if package not in blamed and action == "fail":
                 failed += 1
+            for unfinished in [k for k in output if k[0] == package and k[1]]:
+                print("".join(output.pop(unfinished)), end="")  # a panic or the time limit
             print("".join(output.pop(key, [])), end="")
         elif action == "skip" and test:
             print("".join(output.pop(key, [])[1:]), end="")

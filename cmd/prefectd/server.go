@@ -220,9 +220,14 @@ func serve(n *node.Node, l net.Listener, config httpapi.Config, signals <-chan o
 	case s := <-signals:
 		config.Log.Info("stopping", "signal", s)
 	}
+	stopped := make(chan struct{})
+	defer close(stopped)
 	go func() {
-		<-signals
-		os.Exit(1) // who asks twice does not want to wait
+		select {
+		case <-signals:
+			os.Exit(1) // who asks twice does not want to wait
+		case <-stopped:
+		}
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
