@@ -8,7 +8,7 @@ var State = Schema{
 	Flows, Leases,
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
 	TaskQueue,
-	Deployments, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits,
+	Deployments, ScheduleProgresses, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
 	Charters, Members, Removals, Placements,

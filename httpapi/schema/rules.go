@@ -18,6 +18,7 @@ type rule struct {
 // rules are those that a check tag can name.
 var rules = map[string]rule{
 	"name":             {reflect.String, checkName},
+	"name_or_empty":    {reflect.String, checkNameOrEmpty},
 	"parameters":       {reflect.Slice, checkParameters},
 	"input_key":        {reflect.String, checkInputKey},
 	"cache_key":        {reflect.String, longest(2000, "Cache key exceeded maximum allowed length of 2000 characters.")},
@@ -28,6 +29,10 @@ var rules = map[string]rule{
 	"clean":            {reflect.String, clean},
 	"emptyish":         {reflect.String, checkEmptyish},
 	"job_template":     {reflect.Slice, checkJobTemplate},
+	"object_item":      {reflect.Slice, checkObject},
+	"schedule":         {reflect.Slice, checkSchedule},
+
+	"max_scheduled_runs": {reflect.Int, checkMaxScheduledRuns},
 }
 
 const namePattern = `^[^/%&><]+$`
