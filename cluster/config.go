@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"prefectd/store"
 )
 
@@ -27,7 +25,7 @@ type Config struct {
 
 	// Transport carries Raft's messages to the other members; the group closes it.
 	// Without one the group is this node's alone.
-	Transport raft.Transport
+	Transport RaftTransport
 	// Join makes a new replica wait until a leader adds it. Otherwise a new group
 	// begins with this node as its only member.
 	Join bool

@@ -25,6 +25,7 @@ type Group struct {
 	fsm       *fsm.FSM
 	snapshots *snapshots
 	raft      *raft.Raft
+	witness   *witness
 
 	notify   chan bool       // from Raft: leadership was gained or lost
 	services chan []Service  // to the monitor

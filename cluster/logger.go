@@ -26,6 +26,10 @@ type logSink struct {
 var quiet = map[string]bool{
 	"heartbeat timeout reached, starting election": true, // also when a node starts
 	"failed to take snapshot":                      true, // trim tells if there is a reason to
+	// Of a member that is new, or was away.
+	"no known peers, aborting election":          true,
+	"failed to get previous log":                 true,
+	"appendEntries rejected, sending older logs": true,
 }
 
 func (s *logSink) Accept(_ string, level hclog.Level, message string, args ...any) {

@@ -29,11 +29,17 @@ type members struct {
 	t       *testing.T
 	all     []*member
 	timeout time.Duration // of messages; ten times as long for a snapshot
+	wrap    func(*raft.InmemTransport) RaftTransport
 }
 
 // newMembers opens a group of n replicas, the first of which leads at first.
 func newMembers(t *testing.T, n int, change ...func(*Config)) *members {
-	ms := &members{t: t, timeout: 500 * time.Millisecond}
+	return newMembersOn(t, n, nil, change...)
+}
+
+// newMembersOn does so with transports of another kind.
+func newMembersOn(t *testing.T, n int, wrap func(*raft.InmemTransport) RaftTransport, change ...func(*Config)) *members {
+	ms := &members{t: t, timeout: 500 * time.Millisecond, wrap: wrap}
 	for range n {
 		ms.add(change...)
 	}
@@ -64,6 +70,9 @@ func (ms *members) add(change ...func(*Config)) *member {
 func (ms *members) open(m *member) {
 	_, m.transport = raft.NewInmemTransportWithTimeout(raft.ServerAddress(m.config.Node), ms.timeout)
 	m.config.Transport = m.transport
+	if ms.wrap != nil {
+		m.config.Transport = ms.wrap(m.transport)
+	}
 	ms.connect(m)
 	g, err := Open(m.config)
 	require.NoError(ms.t, err)

@@ -29,6 +29,7 @@ type GroupView struct {
 	Voters     []string // by the leader's configuration
 	Learners   []string
 	Current    []string // those that have all but the newest entries
+	Kept       bool     // an operator chose the leader: it is not replaced to spread leaders
 }
 
 // Act is one change that a plan asks for.
@@ -305,7 +306,8 @@ func (p *plan) spread(groups []GroupView) Step {
 		if g.Leader == "" {
 			return Step{} // first it gets one
 		}
-		if heir := p.heir(g, g.Voters); heir != "" && (!p.keeps(g.Leader) || p.leads[g.Leader]-p.leads[heir] > 1) {
+		heir := p.heir(g, g.Voters)
+		if heir != "" && (!p.keeps(g.Leader) || !g.Kept && p.leads[g.Leader]-p.leads[heir] > 1) {
 			return Step{Act: TransferLead, Group: g.Group, Node: heir}
 		}
 	}

@@ -89,7 +89,7 @@ func (g *Group) confirmAll() {
 					more = false
 				}
 			}
-			err := g.await(g.raft.VerifyLeader)
+			err := g.verify()
 			if err != nil {
 				err = outcome(raft.ErrNotLeader)
 			}

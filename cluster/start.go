@@ -50,7 +50,8 @@ func (g *Group) startRaft() (err error) {
 	if err := g.checkFiles(conf, transport); err != nil {
 		return err
 	}
-	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, g.snapshots, transport)
+	g.witness = newWitness(transport)
+	g.raft, err = raft.NewRaft(conf, g.fsm, g.log, g.log, g.snapshots, g.witness)
 	if err != nil {
 		return fmt.Errorf("log file %s: %w", g.log.path, err)
 	}
@@ -123,8 +124,8 @@ func (g *Group) stopRaft() error {
 }
 
 func (g *Group) closeTransport() error {
-	if t, ok := g.config.Transport.(raft.WithClose); ok {
-		return t.Close()
+	if g.config.Transport == nil {
+		return nil
 	}
-	return nil
+	return g.config.Transport.Close()
 }

@@ -174,6 +174,9 @@ func (s *Server) astray(c *call, path string) {
 		c.req.SetStatusCode(fasthttp.StatusTemporaryRedirect)
 		return
 	}
+	if !s.below(path) && s.page(c, path) {
+		return
+	}
 	c.fail(errNotFound)
 }
 

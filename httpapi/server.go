@@ -29,6 +29,7 @@ type Config struct {
 	StreamLogs     bool          // whether /logs/out does
 	Reads          ops.Reads     // what reads show that don't say so themselves
 	Metrics        bool          // whether the API has /metrics too, not only the root
+	UI             UI            // the web UIs
 	Settings       prefect.JSON  // the settings in effect, as GET /admin/settings tells them
 	Log            *slog.Logger  // slog.Default()
 }

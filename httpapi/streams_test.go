@@ -155,12 +155,13 @@ func (k *keeper) stored() int {
 	return len(k.events)
 }
 
-// serveKeeper runs a server with the real routes and websockets.
+// serveKeeper runs a server with the real routes and websockets, as if another node
+// held the data.
 func serveKeeper(t *testing.T, k Backend, config Config) *served {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	dial := func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }
-	return serveOn(t, l, dial, k, config, nil, channels())
+	return serveOn(t, l, dial, far{k}, config, nil, channels())
 }
 
 func eventText(n int) string {

@@ -15,23 +15,7 @@ var unbuilt = []string{
 	// Deployments
 	"POST /deployments/{id}/schedule",
 	// Concurrency limits by tag
-	"POST /concurrency_limits/",
-	"POST /concurrency_limits/decrement",
-	"POST /concurrency_limits/filter",
-	"POST /concurrency_limits/increment",
-	"GET /concurrency_limits/tag/{tag}",
-	"DELETE /concurrency_limits/tag/{tag}",
-	"POST /concurrency_limits/tag/{tag}/reset",
-	"GET /concurrency_limits/{id}",
-	"DELETE /concurrency_limits/{id}",
 	// Concurrency limits
-	"POST /v2/concurrency_limits/",
-	"POST /v2/concurrency_limits/decrement",
-	"POST /v2/concurrency_limits/filter",
-	"POST /v2/concurrency_limits/increment",
-	"GET /v2/concurrency_limits/{id_or_name}",
-	"PATCH /v2/concurrency_limits/{id_or_name}",
-	"DELETE /v2/concurrency_limits/{id_or_name}",
 	// Block types
 	"POST /block_types/",
 	"POST /block_types/filter",
@@ -57,31 +41,6 @@ var unbuilt = []string{
 	"DELETE /block_documents/{id}",
 	// Block capabilities
 	"GET /block_capabilities/",
-	// Artifacts
-	"POST /artifacts/",
-	"POST /artifacts/count",
-	"POST /artifacts/filter",
-	"POST /artifacts/latest/count",
-	"POST /artifacts/latest/filter",
-	"GET /artifacts/{id}",
-	"PATCH /artifacts/{id}",
-	"DELETE /artifacts/{id}",
-	"GET /artifacts/{key}/latest",
-	// Variables
-	"POST /variables/",
-	"POST /variables/count",
-	"POST /variables/filter",
-	"GET /variables/name/{name}",
-	"PATCH /variables/name/{name}",
-	"DELETE /variables/name/{name}",
-	"GET /variables/{id}",
-	"PATCH /variables/{id}",
-	"DELETE /variables/{id}",
-	// Saved searches
-	"PUT /saved_searches/",
-	"POST /saved_searches/filter",
-	"GET /saved_searches/{id}",
-	"DELETE /saved_searches/{id}",
 	// Automations
 	"POST /automations/",
 	"POST /automations/count",

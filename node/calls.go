@@ -24,6 +24,7 @@ const (
 	callSettle      = "settle"       // empty a group's outbox
 	callReport      = "report"       // what a node is and holds
 	callChange      = "change"       // a step of a plan, by the group's leader
+	callKeep        = "keep"         // to go on leading a group for a while
 	callWorkers     = "workers"      // the task workers that are connected to a node
 	callTail        = "tail"         // what is written to a group, as it is
 	callBackup      = "backup"       // a backup of all groups
@@ -108,6 +109,7 @@ func (n *Node) answerCalls() {
 		callMark:        n.answerMark,
 		callNews:        n.answerNews,
 		callLeader:      n.answerLeader,
+		callKeep:        n.answerKeep,
 		callSettle:      n.answerSettle,
 		callTail:        n.answerTail,
 		callBackupGroup: n.answerBackupGroup,

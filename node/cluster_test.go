@@ -358,6 +358,18 @@ func TestLeadershipIsTransferred(t *testing.T) {
 			return n.replicas.get(1).Leads()
 		})
 	}
+	// Whoever is told to lead all groups goes on, though leaders are spread else.
+	eventually(t, func() bool {
+		leads := true
+		for _, group := range c.any().layout.All() {
+			leads = c.any().Transfer(t.Context(), group, "n2") == nil && leads
+		}
+		return leads
+	})
+	control := &controller{node: c.any(), log: c.any().log}
+	acted, err := control.control(t.Context(), map[string]time.Time{}, time.Now())
+	require.NoError(t, err)
+	require.False(t, acted)
 	require.ErrorContains(t, c.any().Transfer(t.Context(), 1, "n9"), "no vote")
 	require.ErrorContains(t, c.any().Transfer(t.Context(), 9, "n1"), "no group 9")
 }

@@ -102,7 +102,7 @@ func groupView(group int, layout *ops.Layout, reports map[string]*ops.Report) cl
 	if leading == nil {
 		return v
 	}
-	v.Voters, v.Learners = leading.Voters, leading.Learners
+	v.Voters, v.Learners, v.Kept = leading.Voters, leading.Learners, leading.Kept
 	for name, r := range reports {
 		if g := r.Group(group); g != nil && g.Applied+nearly >= leading.Commit {
 			v.Current = append(v.Current, name)

@@ -63,7 +63,7 @@ func (b branch) set(path string, value prefect.JSON) error {
 		b, _ = b[name].(branch)
 	}
 	last := names[len(names)-1]
-	if _, ok := b[last].(prefect.JSON); !ok {
+	if _, ok := b[last]; !ok {
 		return fmt.Errorf("the settings document has no %s", path)
 	}
 	b[last] = value

@@ -102,6 +102,7 @@ type Node struct {
 	hub           *ops.Hub
 	metrics       *prometheus.Registry
 	services      *serviceMetrics
+	kept          kept
 	tails         tails
 	failed        chan error
 	layoutChanged chan struct{}

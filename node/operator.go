@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"prefectd/cluster"
@@ -45,7 +47,8 @@ func (n *Node) ReplaceToken(ctx context.Context) error {
 // election's time.
 const transferTime = 10 * time.Second
 
-// Transfer has a member lead a group.
+// Transfer has a member lead a group, and go on for keepTime even if it leads more than
+// others.
 func (n *Node) Transfer(ctx context.Context, group int, name string) error {
 	groups, err := n.ClusterGroups(ctx)
 	if err != nil {
@@ -65,12 +68,48 @@ func (n *Node) Transfer(ctx context.Context, group int, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferTime)
 	defer cancel()
+	if name == n.name {
+		n.kept.keep(group)
+	} else if _, err := n.at(ctx, name, callKeep, binary.AppendUvarint(nil, uint64(group))); err != nil {
+		return ops.Unavailable("Leadership was not transferred: " + err.Error())
+	}
 	step := cluster.Step{Act: cluster.TransferLead, Group: group, Node: name}
 	err = (&controller{node: n, log: n.log}).take(ctx, step, g.Leader)
 	if errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrUnknownOutcome) {
 		return ops.Unavailable("Leadership was not transferred: " + err.Error())
 	}
 	return err
+}
+
+// keepTime is how long who leads a group because of an operator is left to it.
+const keepTime = 10 * time.Minute
+
+// kept are the groups that this node is to lead, by an operator's wish. The zero value
+// is ready.
+type kept struct {
+	mu    sync.Mutex
+	until map[int]time.Time
+}
+
+func (k *kept) keep(group int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.until == nil {
+		k.until = map[int]time.Time{}
+	}
+	k.until[group] = time.Now().Add(keepTime)
+}
+
+func (k *kept) has(group int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return time.Now().Before(k.until[group])
+}
+
+// answerKeep notes that this node is about to lead a group by an operator's wish.
+func (n *Node) answerKeep(_ context.Context, r *replica, _ *cluster.Call) error {
+	n.kept.keep(r.number)
+	return nil
 }
 
 // TaskWorkers lists the task workers that are connected to any node that answers.

@@ -18,16 +18,21 @@ type service struct {
 	group   int
 	backend *backend
 	log     *slog.Logger
-	metrics *serviceMetrics
+
+	acted, failed prometheus.Counter
+	seconds       prometheus.Observer
 }
 
 // servicesOf makes the services of a group.
 func (n *Node) servicesOf(group int) (list []cluster.Service) {
 	for _, s := range ops.ServicesOf(group, &n.config.Settings.Ops) {
-		list = append(list, &service{s, group, n.backend, n.log.With("service", s.Name, "group", group), n.services})
+		list = append(list, n.services.service(s, group, n.backend, n.log))
 	}
 	return list
 }
+
+// retryAfter is how long a service rests at most after a round that failed.
+const retryAfter = 30 * time.Second
 
 // Run does rounds until the context ends. What fails is tried again in the next round.
 func (s *service) Run(ctx context.Context) error {
@@ -41,11 +46,15 @@ func (s *service) Run(ctx context.Context) error {
 		}
 		began := time.Now()
 		acted, err := s.Round(ctx, s.backend, s.group)
+		s.seconds.Observe(time.Since(began).Seconds())
+		s.acted.Add(float64(acted))
+		rest := time.Duration(s.Every(s.backend.Settings())) * time.Microsecond
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("round failed", "err", err)
+			s.failed.Inc()
+			rest = min(rest, retryAfter)
 		}
-		s.metrics.observe(s, acted, err, time.Since(began))
-		timer.Reset(time.Duration(s.Every(s.backend.Settings())) * time.Microsecond)
+		timer.Reset(rest)
 	}
 }
 
@@ -67,11 +76,12 @@ func newServiceMetrics() *serviceMetrics {
 	}
 }
 
-func (m *serviceMetrics) observe(s *service, acted int, err error, took time.Duration) {
-	labels := []string{s.Name, strconv.Itoa(s.group)}
-	m.acted.WithLabelValues(labels...).Add(float64(acted))
-	if err != nil {
-		m.failed.WithLabelValues(labels...).Inc()
+// service makes a service of a group. What it counts is there from the beginning.
+func (m *serviceMetrics) service(s ops.Service, group int, b *backend, log *slog.Logger) *service {
+	labels := []string{s.Name, strconv.Itoa(group)}
+	return &service{
+		Service: s, group: group, backend: b, log: log.With("service", s.Name, "group", group),
+		acted: m.acted.WithLabelValues(labels...), failed: m.failed.WithLabelValues(labels...),
+		seconds: m.seconds.WithLabelValues(labels...),
 	}
-	m.seconds.WithLabelValues(labels...).Observe(took.Seconds())
 }

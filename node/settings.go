@@ -1,6 +1,8 @@
 package node
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -31,6 +33,11 @@ type Settings struct {
 	PingInterval float64 // seconds
 	PingTimeout  float64 // seconds
 
+	UIEnabled   bool
+	UIV2        bool
+	UIAPIURL    string
+	UIServeBase string
+
 	EventsStreamOut bool
 	LogsStreamOut   bool
 	LogsPublish     bool
@@ -49,6 +56,7 @@ func DefaultSettings() *Settings {
 		DefaultLimit: 200, KeepAlive: 5,
 		CORSOrigins: "*", CORSMethods: "*", CORSHeaders: "*",
 		PingInterval: 20, PingTimeout: 20,
+		UIEnabled: true, UIV2: true, UIServeBase: "/",
 		EventsStreamOut: true,
 		Ops:             *ops.DefaultSettings(),
 	}
@@ -82,12 +90,20 @@ func (s *Settings) rows() []setting {
 		{"server.api.cors_allowed_headers", &s.CORSHeaders, []string{"PREFECT_SERVER_CORS_ALLOWED_HEADERS"}},
 		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
 		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
+		{"server.ui.enabled", &s.UIEnabled, []string{"PREFECT_UI_ENABLED"}},
+		{"server.ui.v2_enabled", &s.UIV2, nil},
+		{"server.ui.api_url", &s.UIAPIURL, []string{"PREFECT_UI_API_URL"}},
+		{"server.ui.serve_base", &s.UIServeBase, []string{"PREFECT_UI_SERVE_BASE"}},
 		{"server.events.stream_out_enabled", &s.EventsStreamOut, []string{"PREFECT_API_EVENTS_STREAM_OUT_ENABLED"}},
 		{"server.events.maximum_size_bytes", &s.Ops.EventMaxBytes, []string{"PREFECT_EVENTS_MAXIMUM_SIZE_BYTES"}},
+		{"server.events.retention_period", &s.Ops.Vacuum.Events, []string{"PREFECT_EVENTS_RETENTION_PERIOD"}},
 		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
 		{"server.logs.stream_out_enabled", &s.LogsStreamOut, nil},
 		{"server.logs.stream_publishing_enabled", &s.LogsPublish, nil},
 		{"server.deployments.concurrency_slot_wait_seconds", (*seconds)(&s.Ops.DeploymentSlotWait), []string{"PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS"}},
+		{"server.concurrency.maximum_concurrency_slot_wait_seconds", (*seconds)(&s.Ops.GlobalSlotWait), nil},
+		{"server.services.repossessor.enabled", &s.Ops.Repossessor.Enabled, nil},
+		{"server.services.repossessor.loop_seconds", (*seconds)(&s.Ops.Repossessor.Every), nil},
 		{"server.tasks.tag_concurrency_slot_wait_seconds", (*seconds)(&s.Ops.TagSlotWait), []string{"PREFECT_TASK_RUN_TAG_CONCURRENCY_SLOT_WAIT_SECONDS"}},
 		{"server.tasks.max_cache_key_length", &s.Ops.MaxCacheKeyLength, []string{"PREFECT_API_TASK_CACHE_KEY_MAX_LENGTH"}},
 		{"server.flow_run_graph.max_nodes", &s.Ops.GraphMaxNodes, []string{"PREFECT_API_MAX_FLOW_RUN_GRAPH_NODES"}},
@@ -98,6 +114,20 @@ func (s *Settings) rows() []setting {
 		{"server.services.foreman.fallback_heartbeat_interval_seconds", &s.Ops.UsualHeartbeat, []string{"PREFECT_API_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS"}},
 		{"server.services.foreman.deployment_last_polled_timeout_seconds", &s.Ops.DeploymentPollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"}},
 		{"server.services.foreman.work_queue_last_polled_timeout_seconds", &s.Ops.QueuePollTimeout, []string{"PREFECT_API_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS"}},
+		{"server.services.late_runs.enabled", &s.Ops.LateRuns.Enabled, []string{"PREFECT_API_SERVICES_LATE_RUNS_ENABLED"}},
+		{"server.services.late_runs.loop_seconds", (*seconds)(&s.Ops.LateRuns.Every), []string{"PREFECT_API_SERVICES_LATE_RUNS_LOOP_SECONDS"}},
+		{"server.services.late_runs.after_seconds", &s.Ops.LateRuns.After, []string{"PREFECT_API_SERVICES_LATE_RUNS_AFTER_SECONDS"}},
+		{"server.services.pause_expirations.enabled", &s.Ops.PauseExpirations.Enabled, []string{"PREFECT_API_SERVICES_PAUSE_EXPIRATIONS_ENABLED"}},
+		{"server.services.pause_expirations.loop_seconds", (*seconds)(&s.Ops.PauseExpirations.Every), []string{"PREFECT_API_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS"}},
+		{"server.services.cancellation_cleanup.enabled", &s.Ops.CancellationCleanup.Enabled, []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_ENABLED"}},
+		{"server.services.cancellation_cleanup.loop_seconds", (*seconds)(&s.Ops.CancellationCleanup.Every), []string{"PREFECT_API_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS"}},
+		{"server.services.cancellation_cleanup.cancelling_timeout_seconds", (*seconds)(&s.Ops.CancellationCleanup.Timeout), nil},
+		{"server.services.db_vacuum.enabled", (*vacuumTypes)(&s.Ops.Vacuum.Of), nil},
+		{"server.services.db_vacuum.loop_seconds", (*seconds)(&s.Ops.Vacuum.Every), nil},
+		{"server.services.db_vacuum.orphan_cleanup_loop_seconds", (*seconds)(&s.Ops.Vacuum.OrphansEvery), nil},
+		{"server.services.db_vacuum.retention_period", &s.Ops.Vacuum.FlowRuns, nil},
+		{"server.services.db_vacuum.batch_size", &s.Ops.Vacuum.Batch, nil},
+		{"server.services.db_vacuum.event_retention_overrides", (*retentions)(&s.Ops.Vacuum.EventsNamed), nil},
 		{"server.services.cleanup_reconciler.enabled", &s.Ops.CleanupReconciler, nil},
 		{"server.services.cleanup_reconciler.loop_seconds", (*seconds)(&s.Ops.CleanupReconcilerLoop), nil},
 		{"server.services.cleanup_reconciler.batch_size", &s.Ops.CleanupReconcilerBatch, nil},
@@ -171,6 +201,8 @@ func (s setting) set(text string) (err error) {
 		var d prefect.Duration
 		d, err = parseDuration(text)
 		*v = seconds(d)
+	case encoding.TextUnmarshaler:
+		err = v.UnmarshalText([]byte(text))
 	default:
 		panic(fmt.Sprintf("setting %s is a %T", s.path, v))
 	}
@@ -223,6 +255,8 @@ func (s *Settings) check() error {
 		return fmt.Errorf("PREFECT_SERVER_API_PORT: %d is no port", s.Port)
 	case s.BasePath != "" && (!strings.HasPrefix(s.BasePath, "/") || strings.HasSuffix(s.BasePath, "/")):
 		return fmt.Errorf("PREFECT_SERVER_API_BASE_PATH: %q must begin with a slash and not end with one", s.BasePath)
+	case s.Ops.Vacuum.FlowRuns <= prefect.Hour:
+		return errors.New("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD: must be more than an hour")
 	}
 	if _, err := s.Level(); err != nil {
 		return err
@@ -232,6 +266,15 @@ func (s *Settings) check() error {
 		"PREFECT_SERVER_API_KEEPALIVE_TIMEOUT":       float64(s.KeepAlive),
 		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL": s.PingInterval,
 		"PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT":  s.PingTimeout,
+
+		"PREFECT_SERVER_EVENTS_RETENTION_PERIOD":                                  s.Ops.Vacuum.Events.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS":                          s.Ops.Vacuum.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS":           s.Ops.Vacuum.OrphansEvery.Seconds(),
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_BATCH_SIZE":                            float64(s.Ops.Vacuum.Batch),
+		"PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS":                          s.Ops.LateRuns.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS":                  s.Ops.PauseExpirations.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS":               s.Ops.CancellationCleanup.Every.Seconds(),
+		"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": s.Ops.CancellationCleanup.Timeout.Seconds(),
 	} {
 		if err := positive(name, value); err != nil {
 			return err

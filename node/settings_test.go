@@ -42,17 +42,44 @@ func TestReadEnvironment(t *testing.T) {
 
 func TestSettingsThatCannotWork(t *testing.T) {
 	for variable, message := range map[string]string{
-		"PREFECT_SERVER_API_PORT=x":                         `PREFECT_SERVER_API_PORT: "x" is no whole number`,
-		"PREFECT_SERVER_API_PORT=70000":                     "70000 is no port",
-		"PREFECT_SERVER_API_BASE_PATH=api":                  "must begin with a slash",
-		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL=0":      "must be more than 0",
-		"PREFECT_SERVER_LOGGING_LEVEL=LOUD":                 `log level "LOUD"`,
-		"PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED=maybe":    "neither true nor false",
-		"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL=forever": "PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL: \"forever\" is no duration",
+		"PREFECT_SERVER_API_PORT=x":                                           `PREFECT_SERVER_API_PORT: "x" is no whole number`,
+		"PREFECT_SERVER_API_PORT=70000":                                       "70000 is no port",
+		"PREFECT_SERVER_API_BASE_PATH=api":                                    "must begin with a slash",
+		"PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL=0":                        "must be more than 0",
+		"PREFECT_SERVER_LOGGING_LEVEL=LOUD":                                   `log level "LOUD"`,
+		"PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED=maybe":                      "neither true nor false",
+		"PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS=0":                    "must be more than 0",
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=logs":                      `"logs" is none of events, flow_runs, orphans`,
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD=3600":             "must be more than an hour",
+		`PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES={"a":0}`: "a: 0 must be more than 0",
+		"PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES=7":       "no object",
+		"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL=forever":                   "PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL: \"forever\" is no duration",
 	} {
 		_, err := DefaultSettings().ReadEnvironment([]string{variable})
 		require.ErrorContains(t, err, message)
 	}
+}
+
+func TestVacuumSettings(t *testing.T) {
+	for value, want := range map[string][]string{
+		"true": {"events", "flow_runs", "orphans"}, "False": {"events"}, "events, orphans": {"events", "orphans"},
+		`["flow_runs"]`: {"flow_runs"}, "[]": {}, "null": {},
+	} {
+		s := DefaultSettings()
+		_, err := s.ReadEnvironment([]string{"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=" + value})
+		require.NoError(t, err)
+		require.Equal(t, want, s.Ops.Vacuum.Of, value)
+	}
+	s := DefaultSettings()
+	_, err := s.ReadEnvironment([]string{
+		`PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES={"a":"P1D","b":3600}`, "PREFECT_EVENTS_RETENTION_PERIOD=P2D",
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string]prefect.Duration{"a": prefect.Day, "b": prefect.Hour}, s.Ops.Vacuum.EventsNamed)
+	require.Equal(t, 2*prefect.Day, s.Ops.Vacuum.Events)
+	raw, err := s.Document()
+	require.NoError(t, err)
+	require.Contains(t, string(raw), `"event_retention_overrides":{"a":"P1D","b":"PT1H"}`)
 }
 
 func TestLevel(t *testing.T) {
@@ -118,7 +145,9 @@ func TestDefaultsAreThoseOfTheReference(t *testing.T) {
 		}
 		value, err := row.json()
 		require.NoError(t, err)
-		require.JSONEq(t, string(b[names[len(names)-1]].(prefect.JSON)), string(value), row.path)
+		want, err := prefect.Marshal(b[names[len(names)-1]])
+		require.NoError(t, err)
+		require.JSONEq(t, string(want), string(value), row.path)
 	}
 }
 

@@ -32,6 +32,7 @@ func (n *Node) report() *ops.Report {
 		r.Groups = append(r.Groups, ops.GroupStatus{
 			Group: number, Kind: kindOf(number), Role: s.Role, Leader: s.Leader, Term: s.Term, Commit: s.Commit, Applied: s.Applied,
 			LastContact: s.LastContact.Seconds(), Voters: s.Voters, Learners: s.Learners,
+			Kept:     s.Role == "leader" && n.kept.has(number),
 			LogFirst: s.LogFirst, LogLast: s.LogLast, LogBytes: s.LogBytes, FileBytes: s.FileBytes, FileFree: s.FileFree,
 		})
 	})

@@ -76,12 +76,19 @@ func (g Groups) All() []int { return append([]int{Coordination}, g.RunGroups()..
 type Settings struct {
 	MaxCacheKeyLength   int              // PREFECT_SERVER_TASKS_MAX_CACHE_KEY_LENGTH
 	TagSlotWait         prefect.Duration // PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS
+	GlobalSlotWait      prefect.Duration // PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS
+	Repossessor         Rounds
 	DeploymentSlotWait  prefect.Duration // PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS
 	GraphMaxNodes       int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_NODES
 	GraphMaxArtifacts   int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_ARTIFACTS
 	EventMaxBytes       int              // PREFECT_SERVER_EVENTS_MAXIMUM_SIZE_BYTES
 	EventMaxBackfill    prefect.Duration // PREFECT_SERVER_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL
 	RecordTaskRunEvents bool             // PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED
+
+	LateRuns            LateRuns
+	PauseExpirations    Rounds
+	CancellationCleanup CancellationCleanup
+	Vacuum              Vacuum
 
 	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
 	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
@@ -102,12 +109,19 @@ func DefaultSettings() *Settings {
 	return &Settings{
 		MaxCacheKeyLength:   2000,
 		TagSlotWait:         10 * prefect.Second,
+		GlobalSlotWait:      30 * prefect.Second,
+		Repossessor:         Rounds{Enabled: true, Every: 15 * prefect.Second},
 		DeploymentSlotWait:  30 * prefect.Second,
 		GraphMaxNodes:       10_000,
 		GraphMaxArtifacts:   10_000,
 		EventMaxBytes:       1_500_000,
 		EventMaxBackfill:    15 * prefect.Minute,
 		RecordTaskRunEvents: true,
+
+		LateRuns:            LateRuns{Rounds: Rounds{Enabled: true, Every: 5 * prefect.Second}, After: 15 * prefect.Second},
+		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
+		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
+		Vacuum:              defaultVacuum(),
 
 		Foreman:               true,
 		ForemanLoop:           15 * prefect.Second,

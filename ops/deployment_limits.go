@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"math"
-
 	"prefectd/prefect"
 	"prefectd/store"
 )
@@ -13,7 +11,7 @@ import (
 func nameOfOwnLimit(d *prefect.Deployment) string { return "deployment:" + d.ID.String() }
 
 func ownLimit(tx *store.Tx, d *prefect.Deployment) *prefect.ConcurrencyLimit {
-	return store.ConcurrencyLimitsByName.Find(tx, store.Key{}.String(nameOfOwnLimit(d)))
+	return limitNamed(tx, nameOfOwnLimit(d))
 }
 
 // limitRunsOf links a deployment to the limit that was sent; 404 for an unknown one.
@@ -40,14 +38,10 @@ func (c *Context) limitRunsOf(d *prefect.Deployment, f *prefect.DeploymentFields
 func (c *Context) setOwnLimit(d *prefect.Deployment, limit int) prefect.ID {
 	own := ownLimit(c.Tx, d)
 	if own == nil {
-		own = &prefect.ConcurrencyLimit{
-			ID: c.freshID(), Created: c.Now, Updated: c.Now, Active: true, Name: nameOfOwnLimit(d), AvgOccupancySeconds: 2,
-		}
+		own = c.newLimit(nameOfOwnLimit(d), limit)
 	}
-	if own.Limit != limit {
-		own.Limit = limit
-		store.ConcurrencyLimits.Put(c.Tx, own)
-	}
+	own.Limit = limit
+	store.ConcurrencyLimits.Put(c.Tx, own)
 	return own.ID
 }
 
@@ -63,13 +57,8 @@ func limitOfDeployment(tx *store.Tx, id prefect.ID, now prefect.Time) *prefect.C
 	if id.IsNull() {
 		return nil
 	}
-	l := store.ConcurrencyLimits.Get(tx, key(id))
-	if l == nil {
-		return nil
+	if l := store.ConcurrencyLimits.Get(tx, key(id)); l != nil {
+		return limitResponse(l, now)
 	}
-	decayed := int(math.Floor(float64(l.SlotDecayPerSecond) * now.Sub(l.Updated).Seconds()))
-	return &prefect.ConcurrencyLimitResponse{
-		ID: l.ID, Created: l.Created, Updated: l.Updated, Active: l.Active, Name: l.Name, Limit: l.Limit,
-		ActiveSlots: max(0, l.ActiveSlots-max(0, decayed)), SlotDecayPerSecond: l.SlotDecayPerSecond,
-	}
+	return nil
 }

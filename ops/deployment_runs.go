@@ -139,7 +139,7 @@ func (p *RunPlan) run(ctx context.Context, b Backend, body *prefect.DeploymentFl
 		create.InfrastructureDocumentID = d.InfrastructureDocID
 	}
 	if create.State == nil {
-		create.State = &prefect.StateCreate{Type: prefect.Scheduled}
+		create.State = &prefect.StateCreate{Type: prefect.Scheduled, Details: prefect.StateDetails{Deferred: new(bool)}}
 	}
 	return newFlowRun(ctx, b, create, Surroundings{Flow: &p.Flow, Deployment: refOfDeployment(d), Queue: queue}, by)
 }

@@ -226,7 +226,7 @@ func (o *LabelFlowRun) Run(c *Context) (any, error) {
 }
 
 // DeleteFlowRun removes a flow run with everything below it. What is too much
-// for one entry follows by messages of the group to itself.
+// for one step follows by messages of the group to itself.
 type DeleteFlowRun struct {
 	ID prefect.ID
 }
@@ -237,16 +237,21 @@ func (o *DeleteFlowRun) Run(c *Context) (any, error) {
 	if run == nil {
 		return false, nil
 	}
+	_, err := c.deleteFlowRun(run, c.deletion())
+	return true, err
+}
+
+// deleteFlowRun removes a flow run and answers whether some of what was below it
+// is left to a message.
+func (c *Context) deleteFlowRun(run *prefect.FlowRun, d deletion) (more bool, err error) {
 	deleteStates(c.Tx, store.FlowRunStates, run.StateID)
 	store.FlowRuns.Delete(c.Tx, key(run.ID))
+	store.CancelledRuns.Delete(c.Tx, key(run.ID))
 	for in := range store.FlowRunInputsByKey.Rows(c.Tx, store.Range{Prefix: key(run.ID)}) {
 		store.FlowRunInputs.Delete(c.Tx, key(in.ID))
 	}
-	return true, (&SweepFlowRun{ID: o.ID}).sweep(c)
+	return c.sweep(run.ID, d)
 }
-
-// sweepStep bounds the task runs and the logs that one entry removes.
-const sweepStep = 500
 
 // SweepFlowRun removes what a deleted flow run left, a step at a time.
 type SweepFlowRun struct {
@@ -254,22 +259,24 @@ type SweepFlowRun struct {
 }
 
 // Run answers nothing.
-func (o *SweepFlowRun) Run(c *Context) (any, error) { return nil, o.sweep(c) }
+func (o *SweepFlowRun) Run(c *Context) (any, error) {
+	_, err := c.sweep(o.ID, c.deletion())
+	return nil, err
+}
 
-func (o *SweepFlowRun) sweep(c *Context) error {
-	n := 0
-	for task := range store.TaskRunsByKey.Rows(c.Tx, store.Range{Prefix: key(o.ID)}) {
-		if n++; n > sweepStep {
-			return c.Send(c.Group, o)
+func (c *Context) sweep(id prefect.ID, d deletion) (more bool, err error) {
+	for task := range store.TaskRunsByKey.Rows(c.Tx, store.Range{Prefix: key(id)}) {
+		if d.full() {
+			return true, c.Send(c.Group, &SweepFlowRun{ID: id})
 		}
 		if err := c.removeTaskRun(task); err != nil {
-			return err
+			return false, err
 		}
 	}
-	if deleteLogsOf(c, o.ID, sweepStep) {
-		return c.Send(c.Group, o)
+	if deleteLogs(d, store.Range{Prefix: key(id)}) {
+		return true, c.Send(c.Group, &SweepFlowRun{ID: id})
 	}
-	return nil
+	return false, nil
 }
 
 // RemoveFlowRun deletes a flow run and returns when everything below it is gone.
@@ -292,12 +299,12 @@ type DeleteFlowRunsOf struct {
 
 // Run answers nothing.
 func (o *DeleteFlowRunsOf) Run(c *Context) (any, error) {
-	n := 0
-	for e := range store.FlowRunsByFlow.Entries(c.Tx, store.Range{Prefix: key(o.FlowID)}) {
-		if n++; n > sweepStep/10 {
+	d := c.deletion()
+	for run := range store.FlowRunsByFlow.Rows(c.Tx, store.Range{Prefix: key(o.FlowID)}) {
+		if d.full() {
 			return nil, c.Send(c.Group, o)
 		}
-		if _, err := (&DeleteFlowRun{ID: e.Primary.IDAt(0)}).Run(c); err != nil {
+		if _, err := c.deleteFlowRun(run, d); err != nil {
 			return nil, err
 		}
 	}

@@ -13,12 +13,12 @@ import (
 // Graph is the second version of a flow run's graph: its task runs and subflow
 // runs as nodes, the data that flowed between them as edges.
 type Graph struct {
-	StartTime   prefect.Time `json:"start_time"`
-	EndTime     prefect.Time `json:"end_time"`
-	RootNodeIDs []prefect.ID `json:"root_node_ids"`
-	Nodes       []GraphEntry `json:"nodes"`
-	Artifacts   []prefect.ID `json:"artifacts"`
-	States      []GraphState `json:"states"`
+	StartTime   prefect.Time     `json:"start_time"`
+	EndTime     prefect.Time     `json:"end_time"`
+	RootNodeIDs []prefect.ID     `json:"root_node_ids"`
+	Nodes       []GraphEntry     `json:"nodes"`
+	Artifacts   []*GraphArtifact `json:"artifacts"` // of the flow run itself
+	States      []GraphState     `json:"states"`
 }
 
 // GraphEntry prints as a pair of id and node.
@@ -42,7 +42,7 @@ type GraphNode struct {
 	Parents       []GraphEdge       `json:"parents"`
 	Children      []GraphEdge       `json:"children"`
 	Encapsulating []GraphEdge       `json:"encapsulating"`
-	Artifacts     []prefect.ID      `json:"artifacts"`
+	Artifacts     []*GraphArtifact  `json:"artifacts"`
 
 	task   prefect.ID // the task run that the node stands for
 	inputs prefect.TaskInputs
@@ -121,12 +121,19 @@ func ReadGraph(ctx context.Context, b Backend, id prefect.ID, since prefect.Time
 	if err != nil {
 		return nil, err
 	}
+	artifacts, err := graphArtifacts(ctx, b, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		n.Artifacts = artifacts[n.task]
+	}
 	connect(nodes)
 	nodes = slices.DeleteFunc(nodes, func(n *GraphNode) bool { return !n.EndTime.IsNull() && n.EndTime < since })
 	if len(nodes) > limit {
 		return nil, BadRequest(fmt.Sprintf("The graph of flow run %s has more than %d nodes.", id, limit))
 	}
-	g := &Graph{StartTime: rows.Run.StartTime, EndTime: rows.Run.EndTime}
+	g := &Graph{StartTime: rows.Run.StartTime, EndTime: rows.Run.EndTime, Artifacts: artifacts[prefect.NoID]}
 	if g.StartTime.IsNull() {
 		g.StartTime = rows.Run.ExpectedStartTime
 	}

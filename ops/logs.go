@@ -88,16 +88,3 @@ func TakeLogs(ctx context.Context, b Backend, logs []prefect.LogCreate) error {
 	wait.Wait()
 	return failed
 }
-
-// deleteLogsOf removes at most so many logs of a flow run and answers whether
-// there are more.
-func deleteLogsOf(c *Context, flowRunID prefect.ID, limit int) (more bool) {
-	n := 0
-	for e := range store.LogsByRun.Entries(c.Tx, store.Range{Prefix: key(flowRunID)}) {
-		if n++; n > limit {
-			return true
-		}
-		store.Logs.Delete(c.Tx, append(store.Key{}, e.Primary...))
-	}
-	return false
-}

@@ -162,16 +162,16 @@ func TestDeleteLogsInSteps(t *testing.T) {
 	c := newTestCluster(t, 1)
 	run, other := c.flowRun(), c.flowRun()
 	var logs []prefect.LogCreate
-	for i := range 50 {
+	for i := range 4000 {
 		logs = append(logs, prefect.LogCreate{Timestamp: prefect.Time(i + 1), FlowRunID: []prefect.ID{run, other}[i%2]})
 	}
 	require.NoError(t, TakeLogs(t.Context(), c, logs))
 	steps := 0
 	for more := true; more; steps++ {
-		_, err := c.Do(t.Context(), 1, operation(func(ctx *Context) { more = deleteLogsOf(ctx, run, 10) }))
+		_, err := c.Do(t.Context(), 1, operation(func(ctx *Context) { more = deleteLogs(ctx.deletion(), store.Range{Prefix: key(run)}) }))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 3, steps)
-	require.Equal(t, 25, view(c, 1, func(tx *store.Tx) int { return store.Logs.Count(tx, store.Range{}) }))
-	require.Equal(t, 25, view(c, 1, func(tx *store.Tx) int { return store.LogsByRun.Count(tx, store.Range{}) }))
+	require.Equal(t, 4, steps)
+	require.Equal(t, 2000, view(c, 1, func(tx *store.Tx) int { return store.Logs.Count(tx, store.Range{}) }))
+	require.Equal(t, 2000, view(c, 1, func(tx *store.Tx) int { return store.LogsByRun.Count(tx, store.Range{}) }))
 }

@@ -95,6 +95,7 @@ type transition struct {
 	around  Surroundings
 	run     progress
 	cached  *store.CachedState // what the cache holds for the proposal's key
+	slots   RunSlots           // what the limits on a task run's tags gave
 
 	initial, proposed *prefect.State    // nil for none
 	from, to          prefect.StateType // the intended pair

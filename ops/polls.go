@@ -67,15 +67,15 @@ type DueRun struct {
 	ID prefect.ID
 }
 
-// FindDue finds the runs of work queues that are due.
-type FindDue struct {
+// FindScheduled finds the runs of work queues that are due.
+type FindScheduled struct {
 	Queues []prefect.ID
 	Limits []int // by queue
 	Poll
 }
 
 // Read answers a []DueRuns, by queue.
-func (q *FindDue) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+func (q *FindScheduled) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 	found := make([]DueRuns, len(q.Queues))
 	for i, queue := range q.Queues {
 		found[i].Slots = slotsIn(tx, queue)
@@ -129,7 +129,7 @@ func chosen(all *PoolQueues, names []string) (queues []*prefect.WorkQueue, err e
 // dueRuns finds what is due in some queues of a pool: by their priority, then by time,
 // and as far as the limits of queues and pool have room.
 func dueRuns(ctx context.Context, b Backend, all *PoolQueues, queues []*prefect.WorkQueue, p Poll) ([]*prefect.FlowRun, error) {
-	q := &FindDue{Queues: queueIDs(all.Queues), Limits: make([]int, len(all.Queues)), Poll: p}
+	q := &FindScheduled{Queues: queueIDs(all.Queues), Limits: make([]int, len(all.Queues)), Poll: p}
 	for i, queue := range all.Queues {
 		if !queue.IsPaused && slices.Contains(queues, queue) {
 			q.Limits[i] = atMost(atMost(p.Limit, queue.ConcurrencyLimit), all.Pool.ConcurrencyLimit)
@@ -200,7 +200,7 @@ func PollQueue(ctx context.Context, b Backend, id prefect.ID, p Poll) (runs []*p
 		runs, err = pollFiltered(ctx, b, queue, p)
 		return runs, polled, err
 	}
-	parts, err := AskRuns[[]DueRuns](ctx, b, &FindDue{Queues: []prefect.ID{id}, Limits: []int{p.Limit}, Poll: p})
+	parts, err := AskRuns[[]DueRuns](ctx, b, &FindScheduled{Queues: []prefect.ID{id}, Limits: []int{p.Limit}, Poll: p})
 	if err != nil {
 		return nil, nil, err
 	}

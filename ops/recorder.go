@@ -98,6 +98,7 @@ func (c *Context) recordTaskRun(e *prefect.Event) error {
 	task.Updated = c.Now
 	task.StateID, task.StateType, task.StateName, task.StateTimestamp = state.ID, state.Type, &state.Name, state.Timestamp
 	store.TaskRuns.Put(c.Tx, task)
+	c.noteUnended(task)
 	return nil
 }
 

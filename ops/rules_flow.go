@@ -270,7 +270,7 @@ func (t *transition) resetFailedTasks(until prefect.Time) {
 		}
 		retry := t.c.newState(task.ID, prefect.Scheduled, "AwaitingRetry")
 		retry.Details.ScheduledTime = until
-		_, err := t.c.orchestrateTaskRun(task, retry, true, nil)
+		_, err := t.c.orchestrateTaskRun(task, retry, true, nil, RunSlots{})
 		t.fail(err)
 		task.RunCount = 0
 		store.TaskRuns.Put(t.c.Tx, task)

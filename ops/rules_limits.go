@@ -30,9 +30,3 @@ var (
 	}
 	releaseFlowSlots = rule{name: "ReleaseFlowConcurrencySlots", always: true}
 )
-
-// The concurrency limits of a task run's tags: a slot of each while it runs.
-var (
-	secureTaskSlots  = rule{name: "SecureTaskConcurrencySlots", from: anyState, to: states(prefect.Running)}
-	releaseTaskSlots = rule{name: "ReleaseTaskConcurrencySlots", always: true}
-)

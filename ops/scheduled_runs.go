@@ -17,18 +17,17 @@ type RemoveScheduledRuns struct {
 // Run answers nothing. Runs of the future go at once, because their schedule may make
 // them anew; of the others there may be many, and they go a step at a time.
 func (o *RemoveScheduledRuns) Run(c *Context) (any, error) {
-	within := within(key(o.DeploymentID), prefect.Span{To: o.Through}, true)
-	n := 0
-	for r := range store.FlowRunsByDeployment.Rows(c.Tx, within) {
-		if !o.takes(r) {
+	step := c.deletion()
+	for r := range store.FlowRunsByDeployment.Rows(c.Tx, within(key(o.DeploymentID), prefect.Span{To: o.Through}, true)) {
+		switch {
+		case !o.takes(r):
 			continue
-		}
-		if n++; n > sweepStep && r.ExpectedStartTime <= c.Now {
+		case step.full() && r.ExpectedStartTime <= c.Now:
 			rest := *o
 			rest.Through = r.ExpectedStartTime
 			return nil, c.Send(c.Group, &rest)
 		}
-		if _, err := (&DeleteFlowRun{ID: r.ID}).Run(c); err != nil {
+		if _, err := c.deleteFlowRun(r, step); err != nil {
 			return nil, err
 		}
 	}

@@ -32,6 +32,14 @@ func ServicesOf(group int, s *Settings) []Service {
 func services() []Service {
 	return []Service{
 		foreman,
+		repossessor,
+		lateRuns,
+		pauseExpirations,
+		cancellationCleanup,
+		vacuumEvents,
+		vacuumCoordinationEvents,
+		vacuumFlowRuns,
+		vacuumOrphans,
 		cleanupReconciler,
 	}
 }

@@ -43,12 +43,13 @@ func (c *Context) orchestrateFlowRun(run *prefect.FlowRun, proposed *prefect.Sta
 }
 
 // SetTaskRunState proposes a state for a task run. Cached is what the cache
-// holds for the proposal's key.
+// holds for the proposal's key, Slots what the limits on its tags gave.
 type SetTaskRunState struct {
 	RunID  prefect.ID
 	State  prefect.StateCreate
 	Force  bool
 	Cached *store.CachedState
+	Slots  RunSlots
 }
 
 // Run answers an *Orchestration; 404 for an unknown run.
@@ -57,7 +58,7 @@ func (o *SetTaskRunState) Run(c *Context) (any, error) {
 	if task == nil {
 		return nil, taskRunNotFound(o.RunID)
 	}
-	return c.orchestrateTaskRun(task, c.propose(&o.State, task.ID), o.Force, o.Cached)
+	return c.orchestrateTaskRun(task, c.propose(&o.State, task.ID), o.Force, o.Cached, o.Slots)
 }
 
 func taskRunNotFound(id prefect.ID) *Error {
@@ -66,7 +67,7 @@ func taskRunNotFound(id prefect.ID) *Error {
 
 // orchestrateTaskRun takes a task run to a state as far as its policy lets it; a
 // deferred one has a policy of its own, whether it is forced or not.
-func (c *Context) orchestrateTaskRun(task *prefect.TaskRun, proposed *prefect.State, force bool, cached *store.CachedState) (*Orchestration, error) {
+func (c *Context) orchestrateTaskRun(task *prefect.TaskRun, proposed *prefect.State, force bool, cached *store.CachedState, slots RunSlots) (*Orchestration, error) {
 	policy := coreTaskPolicy
 	switch {
 	case proposed.Details.Deferred != nil && *proposed.Details.Deferred:
@@ -75,7 +76,7 @@ func (c *Context) orchestrateTaskRun(task *prefect.TaskRun, proposed *prefect.St
 		policy = minimalTaskPolicy
 	}
 	t := &transition{
-		c: c, task: task, run: progressOfTaskRun(task), proposed: proposed, cached: cached,
+		c: c, task: task, run: progressOfTaskRun(task), proposed: proposed, cached: cached, slots: slots,
 		initial: stateOf(c.Tx, store.TaskRunStates, task.StateID),
 		flowRun: flowRun(c.Tx, task.FlowRunID),
 	}
@@ -93,7 +94,7 @@ func initialFlowRunState(c *Context, run *prefect.FlowRun, create *prefect.State
 
 // initialTaskRunState does the same for a task run.
 func initialTaskRunState(c *Context, task *prefect.TaskRun, create *prefect.StateCreate) (*prefect.State, error) {
-	o, err := c.orchestrateTaskRun(task, c.firstState(create, task.ID), true, nil)
+	o, err := c.orchestrateTaskRun(task, c.firstState(create, task.ID), true, nil, RunSlots{})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,17 @@ func ChangeTaskRunState(ctx context.Context, b Backend, op SetTaskRunState) (*Or
 			return nil, err
 		}
 	}
+	touched, err := takeRunSlots(ctx, b, task, &op)
+	if err != nil {
+		return nil, err
+	}
 	o, err := Do[*Orchestration](ctx, b, group, &op)
+	if err == nil && !op.Slots.Lease.IsNull() && (o.Status != accepted || o.State.Type != prefect.Running) {
+		_, err = b.Do(ctx, Coordination, &ReleaseLease{ID: op.Slots.Lease})
+	}
+	if err == nil && touched {
+		err = b.Settle(ctx, group)
+	}
 	if err == nil && op.State.Type == prefect.Completed && cacheable(o.State) && cacheGroup(b.Groups(), *o.State.Details.CacheKey) != group {
 		err = b.Settle(ctx, group)
 	}

@@ -27,6 +27,7 @@ type GroupStatus struct {
 	Kind        string   `json:"kind"` // coordination or runs
 	Role        string   `json:"role"` // leader, follower or candidate
 	Leader      string   `json:"leader"`
+	Kept        bool     `json:"kept"` // it leads because an operator asked for it, and so goes on for a while
 	Term        uint64   `json:"term"`
 	Commit      uint64   `json:"commit"`
 	Applied     uint64   `json:"applied"`

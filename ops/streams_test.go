@@ -15,9 +15,11 @@ import (
 )
 
 // cluster is a Backend of state files without a log: what an operation changes is
-// written at once.
+// written at once. All that it is asked and answers goes through the encoding
+// between nodes, but for what is measured.
 type testCluster struct {
 	t        testing.TB
+	near     bool // nothing is encoded
 	layout   Groups
 	settings *Settings
 	dbs      []*store.DB
@@ -27,6 +29,8 @@ type testCluster struct {
 
 	mu   []sync.Mutex // per group: one operation at a time
 	gate func(group int, op Operation) error
+
+	largest int // rows that one operation changed
 
 	clock sync.Mutex
 	now   prefect.Time
@@ -38,6 +42,7 @@ func newTestCluster(t testing.TB, runGroups int) *testCluster {
 		random: rand.New(rand.NewPCG(1, 2)), mu: make([]sync.Mutex, runGroups+1),
 		now: at("2027-01-02T03:04:05Z"),
 	}
+	_, c.near = t.(*testing.B)
 	c.hub = NewHub(c.layout)
 	for i := range runGroups + 1 {
 		db, err := store.Open(filepath.Join(t.TempDir(), fmt.Sprint(i)), store.State, store.Options{NoSync: true})
@@ -55,12 +60,20 @@ func at(text string) (t prefect.Time) {
 	return t
 }
 
-func (c *testCluster) Do(_ context.Context, group int, op Operation) (answer any, err error) {
+func (c *testCluster) Do(_ context.Context, group int, op Operation) (any, error) {
 	if c.gate != nil {
 		if err := c.gate(group, op); err != nil {
 			return nil, err
 		}
 	}
+	run := func(op Operation) (any, error) { return c.run(group, op) }
+	if _, ok := op.(operation); ok || c.near {
+		return run(op)
+	}
+	return sendRequest(op, EncodeOperation, DecodeOperation, run)
+}
+
+func (c *testCluster) run(group int, op Operation) (answer any, err error) {
 	c.mu[group].Lock()
 	defer c.mu[group].Unlock()
 	batch, err := c.dbs[group].Batch()
@@ -80,11 +93,42 @@ func (c *testCluster) Do(_ context.Context, group int, op Operation) (answer any
 	if err := c.dbs[group].Update(func(w *store.Writer) error { return w.Apply(changes) }); err != nil {
 		return nil, err
 	}
+	c.clock.Lock()
+	c.largest = max(c.largest, len(changes))
+	c.clock.Unlock()
 	c.hub.Observe(group, changes)
 	return answer, nil
 }
 
-func (c *testCluster) Ask(_ context.Context, group int, q Query) (answer any, err error) {
+func (c *testCluster) Ask(_ context.Context, group int, q Query) (any, error) {
+	read := func(q Query) (any, error) { return c.read(group, q) }
+	if c.near {
+		return read(q)
+	}
+	return sendRequest(q, EncodeQuery, DecodeQuery, read)
+}
+
+// sendRequest answers an operation or a query as if it came from another node.
+func sendRequest[R any](request R, encode func(R) ([]byte, error), decode func([]byte) (R, error), run func(R) (any, error)) (any, error) {
+	data, err := encode(request)
+	if err != nil {
+		return nil, err
+	}
+	arrived, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := run(arrived)
+	if err != nil {
+		return nil, DecodeError(EncodeError(err))
+	}
+	if data, err = EncodeAnswer(arrived, answer); err != nil {
+		return nil, err
+	}
+	return DecodeAnswer(request, data)
+}
+
+func (c *testCluster) read(group int, q Query) (answer any, err error) {
 	err = c.dbs[group].View(func(tx *store.Tx) (err error) {
 		answer, err = q.Read(tx, c.Now())
 		return err

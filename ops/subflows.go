@@ -1,6 +1,9 @@
 package ops
 
-import "prefectd/prefect"
+import (
+	"prefectd/prefect"
+	"prefectd/store"
+)
 
 // mirror copies a subflow run's new state to the task run that it runs as.
 func (t *transition) mirror() {
@@ -19,6 +22,21 @@ func (t *transition) mirror() {
 	for _, group := range groups {
 		t.fail(t.c.runOrSend(group, op))
 	}
+}
+
+// subflowRuns lists the flow runs that ran as a task run: all that are in its group,
+// and the last one wherever it is.
+func subflowRuns(tx *store.Tx, task *prefect.TaskRun) []prefect.ID {
+	if task.SubflowRunID.IsNull() {
+		return nil
+	}
+	runs := []prefect.ID{task.SubflowRunID}
+	for e := range store.FlowRunsByParent.Entries(tx, store.Range{Prefix: key(task.ID)}) {
+		if id := e.Primary.IDAt(0); id != task.SubflowRunID {
+			runs = append(runs, id)
+		}
+	}
+	return runs
 }
 
 // MirrorSubflowState gives a subflow run's state to its parent task run; a group
@@ -40,5 +58,5 @@ func (o *MirrorSubflowState) Run(c *Context) (any, error) {
 	s.ResultArtifact, s.Recorded = prefect.NoID, nil
 	c.identify(&s, task.ID).Timestamp = o.State.Timestamp
 	s.Details.ChildFlowRunID = o.FlowRunID
-	return c.orchestrateTaskRun(task, &s, true, nil)
+	return c.orchestrateTaskRun(task, &s, true, nil, RunSlots{})
 }

@@ -139,20 +139,17 @@ func (o *DeleteTaskRun) Run(c *Context) (any, error) {
 	return nil, c.removeTaskRun(task)
 }
 
-// removeTaskRun deletes a task run and cuts the link of the flow run that ran as it.
+// removeTaskRun deletes a task run and cuts the links of the flow runs that ran as it.
 func (c *Context) removeTaskRun(task *prefect.TaskRun) error {
 	deleteStates(c.Tx, store.TaskRunStates, task.StateID)
 	store.TaskRuns.Delete(c.Tx, key(task.ID))
 	store.TaskQueue.Delete(c.Tx, key(task.ID))
-	if task.SubflowRunID.IsNull() {
-		return nil
+	for _, run := range subflowRuns(c.Tx, task) {
+		if err := c.runOrSend(c.Groups.Of(run), &DetachFlowRun{ID: run, Parent: task.ID}); err != nil {
+			return err
+		}
 	}
-	detach := &DetachFlowRun{ID: task.SubflowRunID, Parent: task.ID}
-	if group := c.Groups.Of(task.SubflowRunID); group != c.Group {
-		return c.Send(group, detach)
-	}
-	_, err := detach.Run(c)
-	return err
+	return nil
 }
 
 // RemoveTaskRun deletes a task run wherever it is.

@@ -87,6 +87,9 @@ func (t *transition) transformTaskRun() {
 func (t *transition) transformFlowRun() {
 	s, run := t.proposed, t.flowRun
 	s.Details.FlowRunID = run.ID
+	if run.PauseTimeout = 0; s.Type == prefect.Paused {
+		run.PauseTimeout = s.Details.PauseTimeout
+	}
 	if !run.ParentTaskRunID.IsNull() {
 		s.Details.TaskRunID = run.ParentTaskRunID
 	}
@@ -134,4 +137,5 @@ func (t *transition) put() {
 	} else {
 		store.FlowRuns.Put(t.c.Tx, t.flowRun)
 	}
+	t.noteCancelled()
 }

@@ -58,7 +58,8 @@ func (w *wire) encode(request any) (m message, err error) {
 func (w *wire) decode(m message) (any, error) {
 	k := w.kinds[m.Kind]
 	if k == nil {
-		return nil, fmt.Errorf("%q is not known to this version", m.Kind)
+		// Another node may know it, and this one after its upgrade.
+		return nil, Unavailable(fmt.Sprintf("%q is not known to the version of this node", m.Kind))
 	}
 	request := reflect.New(k.request.Elem()).Interface()
 	if err := w.DecMode.Unmarshal(m.Body, request); err != nil {

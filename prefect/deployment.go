@@ -59,7 +59,7 @@ type DeploymentSchedule struct {
 // ConcurrencyOptions says what becomes of a run that finds its deployment's limit full.
 type ConcurrencyOptions struct {
 	CollisionStrategy  CollisionStrategy `json:"collision_strategy" check:"required" row:"1"`
-	GracePeriodSeconds *int              `json:"grace_period_seconds,omitzero" check:"ge=60,le=86400" row:"2"`
+	GracePeriodSeconds *int              `json:"grace_period_seconds" check:"ge=60,le=86400" row:"2"`
 }
 
 // CollisionStrategy is ENQUEUE or CANCEL_NEW.

@@ -51,7 +51,7 @@ func (WorkerStatus) EnumValues() []string { return []string{"ONLINE", "OFFLINE"}
 // UnmarshalText reads the wire name.
 func (s *WorkerStatus) UnmarshalText(text []byte) error { return choose(s, text) }
 
-// The columns that filters of work pools, work queues and workers look at.
+// The columns that filters of work pools, work queues, workers and variables look at.
 const (
 	workID          Columns = 1 << 1
 	workName        Columns = 1 << 4

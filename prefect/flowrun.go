@@ -44,6 +44,8 @@ type FlowRun struct {
 
 	// StateTimestamp is that of the current state.
 	StateTimestamp Time `json:"-" cbor:"row32" row:"32"`
+	// PauseTimeout is when a paused run is given up; null if it never is.
+	PauseTimeout Time `json:"-" cbor:"row33" row:"33"`
 }
 
 // FlowRunPolicy is a run's retry and pause policy, and what orchestration notes

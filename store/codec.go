@@ -346,10 +346,17 @@ func structCodec(t reflect.Type) fieldCodec {
 	}
 }
 
-// sliceCodec stores a list of texts or maps as a count and its elements; other
-// lists as JSON.
+// sliceCodec stores a list of texts, maps or structs with row tags (or pointers to
+// such, none of them nil) as a count and its elements; other lists as JSON.
 func sliceCodec(t reflect.Type) fieldCodec {
-	if t.Elem().Kind() != reflect.String && t.Elem().Kind() != reflect.Map {
+	element := t.Elem()
+	if element.Kind() == reflect.Pointer {
+		element = element.Elem()
+	}
+	switch {
+	case t.Elem().Kind() == reflect.String, t.Elem().Kind() == reflect.Map:
+	case element.Kind() == reflect.Struct && len(codecOf(element).fields) > 0:
+	default:
 		return jsonCodec(t)
 	}
 	inner := fieldCodecOf(t.Elem())

@@ -72,6 +72,11 @@ func (f filler) fillContainer(v reflect.Value) {
 		}
 		list := reflect.MakeSlice(v.Type(), f.IntN(3), 3)
 		for i := range list.Len() {
+			if e := list.Index(i); e.Kind() == reflect.Pointer { // never nil in a list
+				e.Set(reflect.New(e.Type().Elem()))
+				f.fill(e.Elem())
+				continue
+			}
 			f.fill(list.Index(i))
 			present(list.Index(i))
 		}

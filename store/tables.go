@@ -6,9 +6,9 @@ import "prefectd/prefect"
 // files and log entries: they are never reused.
 var State = Schema{
 	Flows, Leases,
-	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts,
-	TaskQueue,
-	Deployments, ScheduleProgresses, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits,
+	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts, ArtifactCollections,
+	TaskQueue, CancelledRuns,
+	Deployments, ScheduleProgresses, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits, Variables, SavedSearches,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
 	Charters, Members, Removals, Placements,
@@ -28,10 +28,6 @@ var (
 		func(f *prefect.Flow, k Key) Key { return k.ID(f.ID) },
 		FlowsByName)
 )
-
-// Artifacts live with their run.
-var Artifacts = NewTable("artifacts", 9, idLen,
-	func(a *prefect.Artifact, k Key) Key { return k.ID(a.ID) })
 
 // FlowRunInputs live with their flow run.
 var (
@@ -58,8 +54,20 @@ type CachedState struct {
 func CacheHash(key string) prefect.ID { return prefect.ID(Key{}.Name(key)) }
 
 // TaskRunCache holds, per cache key, the newest entry last.
-var TaskRunCache = NewTable("task_run_cache", 10, idLen+8,
-	func(c *CachedState, k Key) Key { return k.ID(CacheHash(c.Key)).Time(c.Created) })
+var (
+	// TaskRunCacheByExpiration orders the entries that expire.
+	TaskRunCacheByExpiration = &Index[CachedState]{
+		Number: 1, Version: 1,
+		Keys: func(c *CachedState, k Key, add func(Key)) {
+			if c.Expiration != 0 {
+				add(k.Time(c.Expiration))
+			}
+		},
+	}
+	TaskRunCache = NewTable("task_run_cache", 10, idLen+8,
+		func(c *CachedState, k Key) Key { return k.ID(CacheHash(c.Key)).Time(c.Created) },
+		TaskRunCacheByExpiration)
+)
 
 // Message is an operation for another group that an entry of this group causes.
 type Message struct {
@@ -90,21 +98,3 @@ var Inbox = NewTable("inbox", 12, 8,
 // on from there when the outbox is empty.
 var OutboxMarks = NewTable("outbox_marks", 13, 8,
 	func(r *Received, k Key) Key { return k.Uint64(uint64(r.Group)) })
-
-// Lease is a claim on the slots of concurrency limits, until it expires.
-type Lease struct {
-	ID         prefect.ID   `row:"1"`
-	Created    prefect.Time `row:"2"`
-	Expiration prefect.Time `row:"3"`
-}
-
-// Leases, in the coordination group.
-var (
-	LeasesByExpiration = &Index[Lease]{
-		Number: 1, Version: 1,
-		Keys: func(l *Lease, k Key, add func(Key)) { add(k.Time(l.Expiration)) },
-	}
-	Leases = NewTable("leases", 14, idLen,
-		func(l *Lease, k Key) Key { return k.ID(l.ID) },
-		LeasesByExpiration)
-)

@@ -112,11 +112,55 @@ var (
 			}
 		},
 	}
+	// FlowRunsByDue orders the runs that must not stay as they are for ever by what
+	// they wait for, and the time that their deadline is counted from.
+	FlowRunsByDue = &Index[prefect.FlowRun]{
+		Number: 15, Version: 1,
+		Keys: func(r *prefect.FlowRun, k Key, add func(Key)) {
+			if due, since := DueOf(r); due != NotDue {
+				add(k.Byte(byte(due)).Time(since))
+			}
+		},
+	}
 	FlowRuns = NewTable("flow_runs", 2, idLen,
 		func(r *prefect.FlowRun, k Key) Key { return k.ID(r.ID) },
 		FlowRunsByState, FlowRunsByExpected, FlowRunsByEnd, FlowRunsByName, FlowRunsByNext, FlowRunsByFlow,
-		FlowRunsByDeployment, FlowRunsByTag, FlowRunsByIdempotencyKey, FlowRunsByParent, FlowRunsByQueue)
+		FlowRunsByDeployment, FlowRunsByTag, FlowRunsByIdempotencyKey, FlowRunsByParent, FlowRunsByQueue, FlowRunsByDue)
 )
+
+// Due is what a flow run waits for that has a deadline.
+type Due byte
+
+// What flow runs wait for. The numbers are stored.
+const (
+	NotDue    Due = iota
+	DueStart      // to be picked up, since the time that it is scheduled for
+	DueResume     // to be resumed, until the end of its pause
+	DueCancel     // to be ended, since it is cancelling
+)
+
+// DueOf is what a flow run waits for, and the time that its deadline is counted from.
+func DueOf(r *prefect.FlowRun) (Due, prefect.Time) {
+	switch {
+	case r.StateType == prefect.Scheduled && r.NextScheduledStartTime != 0 && r.StateName != nil && *r.StateName == prefect.Scheduled.Title():
+		return DueStart, r.NextScheduledStartTime
+	case r.StateType == prefect.Paused && r.PauseTimeout != 0:
+		return DueResume, r.PauseTimeout
+	case r.StateType == prefect.Cancelling:
+		return DueCancel, r.StateTimestamp
+	}
+	return NotDue, 0
+}
+
+// CancelledRun notes a cancelled flow run below which something may not have ended.
+type CancelledRun struct {
+	RunID prefect.ID   `row:"1"`
+	Since prefect.Time `row:"2"` // when there last was a reason to look
+}
+
+// CancelledRuns live with their flow run.
+var CancelledRuns = NewTable("cancelled_runs", 28, idLen,
+	func(r *CancelledRun, k Key) Key { return k.ID(r.RunID) })
 
 var taskRunCover = prefect.ColumnSet(4, 5, 16, 17, 20, 21, 22, 23, 24, 25, 26)
 

@@ -1,6 +1,10 @@
 package store
 
-import "prefectd/prefect"
+import (
+	"slices"
+
+	"prefectd/prefect"
+)
 
 // What hands runs to workers lives in the coordination group.
 
@@ -87,8 +91,45 @@ var (
 		WorkersByName, WorkersByHeartbeat)
 )
 
+// Lease is a claim on slots of concurrency limits, until it expires.
+type Lease struct {
+	ID         prefect.ID   `row:"1"`
+	Created    prefect.Time `row:"2"`
+	Expiration prefect.Time `row:"3"`
+	Limits     []prefect.ID `row:"4"` // of each of which it has Slots
+	Slots      int          `row:"5"`
+	HolderType string       `row:"6"` // flow_run, task_run or deployment; empty if it is not known
+	Holder     prefect.ID   `row:"7"`
+}
+
 // Concurrency limits; the leases on their slots are beside them.
 var (
+	LeasesByExpiration = &Index[Lease]{
+		Number: 1, Version: 1,
+		Keys: func(l *Lease, k Key, add func(Key)) { add(k.Time(l.Expiration)) },
+	}
+	LeasesByLimit = &Index[Lease]{
+		Number: 2, Version: 1,
+		Keys: func(l *Lease, k Key, add func(Key)) {
+			for i, limit := range l.Limits {
+				if !slices.Contains(l.Limits[:i], limit) {
+					add(k.ID(limit).Time(l.Created))
+				}
+			}
+		},
+	}
+	LeasesByHolder = &Index[Lease]{
+		Number: 3, Version: 1,
+		Keys: func(l *Lease, k Key, add func(Key)) {
+			if !l.Holder.IsNull() {
+				add(k.ID(l.Holder))
+			}
+		},
+	}
+	Leases = NewTable("leases", 14, idLen,
+		func(l *Lease, k Key) Key { return k.ID(l.ID) },
+		LeasesByExpiration, LeasesByLimit, LeasesByHolder)
+
 	ConcurrencyLimitsByName = &Index[prefect.ConcurrencyLimit]{
 		Number: 1, Version: 1, Unique: true,
 		Keys: func(l *prefect.ConcurrencyLimit, k Key, add func(Key)) { add(k.String(l.Name)) },

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"prefectd/httpapi"
+	"prefectd/httpapi/webui"
 	"prefectd/node"
 )
 
@@ -50,6 +51,7 @@ type serving struct {
 	MaxBody      uint          `env:"PREFECTD_MAX_BODY" default:"64" help:"Largest request body, in MiB."`
 	NodeName     string        `env:"PREFECTD_NODE_NAME" help:"Name of a new node; the name of the machine. It stays for ever."`
 	Reads        string        `env:"PREFECTD_READS" default:"linearizable" enum:"linearizable,stale" help:"What a read shows that does not say so itself (header Prefectd-Reads): every write that was answered before on any node, or what the node has."`
+	UIDir        string        `name:"ui-dir" env:"PREFECTD_UI_DIR" type:"path" help:"Folder with ui and ui-v2 of Prefect's package, prefect/server, instead of the web UI that was built in."`
 	ReplaceAfter time.Duration `env:"PREFECTD_REPLACE_AFTER" default:"5m" help:"How long a node may be silent until others hold its groups, if there are any."`
 	MaxLevel     int           `env:"PREFECTD_MAX_LEVEL" hidden:"" help:"The newest formats to know; for tests of upgrades."`
 }
@@ -132,6 +134,10 @@ func (c *serving) serve(out output, config node.Config) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	api, err := c.apiConfig(settings, log)
+	if err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -150,7 +156,7 @@ func (c *serving) serve(out output, config node.Config) error {
 		return err
 	}
 	warn(log, ignored)
-	err = serve(n, listener, c.apiConfig(settings, log), signals, func() {
+	err = serve(n, listener, api, signals, func() {
 		fmt.Fprintf(out, "prefectd %s serves http://%s%s from %s\n", programVersion(), listener.Addr(), basePath(settings), c.DataDir)
 	})
 	return errors.Join(err, n.Stop())
@@ -223,7 +229,15 @@ func serve(n *node.Node, l net.Listener, config httpapi.Config, signals <-chan o
 	return errors.Join(failure, api.Shutdown(ctx), <-ended)
 }
 
-func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Config {
+func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) (api httpapi.Config, err error) {
+	pages, err := webui.Open(webui.Config{Folder: c.UIDir, Base: s.UIServeBase, NewUI: s.UIV2})
+	if err != nil {
+		return api, err
+	}
+	ui := httpapi.UI{Enabled: s.UIEnabled, Pages: pages, Base: s.UIServeBase, APIURL: s.UIAPIURL, Default: "v1"}
+	if s.UIV2 {
+		ui.Default = "v2"
+	}
 	reads, err := httpapi.ParseReads(c.Reads)
 	if err != nil {
 		panic(err) // the flag allows nothing else
@@ -248,9 +262,10 @@ func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) httpapi.Config {
 		StreamLogs:   s.LogsStreamOut || s.LogsPublish,
 		Reads:        reads,
 		Metrics:      s.Metrics,
+		UI:           ui,
 		Settings:     document,
 		Log:          log,
-	}
+	}, nil
 }
 
 func basePath(s *node.Settings) string {

@@ -29,6 +29,9 @@ var rules = map[string]rule{
 	"clean":            {reflect.String, clean},
 	"emptyish":         {reflect.String, checkEmptyish},
 	"job_template":     {reflect.Slice, checkJobTemplate},
+	"artifact_key":     {reflect.String, checkArtifactKey},
+	"variable_name":    {reflect.String, checkVariableName},
+	"variable_value":   {reflect.Slice, checkVariableValue},
 	"object_item":      {reflect.Slice, checkObject},
 	"schedule":         {reflect.Slice, checkSchedule},
 
@@ -167,4 +170,34 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+const (
+	maxVariableName  = 255
+	maxVariableValue = 5000
+)
+
+func checkVariableName(v reflect.Value) *fault {
+	name := v.String()
+	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return valueError("Variable name must only contain lowercase letters, numbers, and dashes or underscores.")
+	}
+	if len(name) > maxVariableName {
+		return tooLong("Value", maxVariableName, len(name))
+	}
+	return nil
+}
+
+func checkVariableValue(v reflect.Value) *fault {
+	if size := pythonSize(v.Bytes()); size > maxVariableValue {
+		return valueError(fmt.Sprintf("Variable value must be less than %d characters.", maxVariableValue))
+	}
+	return nil
+}
+
+func checkArtifactKey(v reflect.Value) *fault {
+	if strings.Trim(v.String(), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return valueError("Artifact key must only contain lowercase letters, numbers, and dashes.")
+	}
+	return nil
 }

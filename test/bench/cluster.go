@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -18,10 +19,12 @@ import (
 	"prefectd/test/proc"
 )
 
-// nodes is a cluster that is measured, all of it on this machine.
+// nodes are servers that together are measured, all of them on this machine.
 type nodes struct {
-	processes []*proc.Process
+	processes []*proc.Process // that were started
+	pids      []int           // of all that do the work
 	clients   []*client.Client
+	pause     func() // instead of an end
 }
 
 // clusterCommand compares clusters of several sizes: the same load through all of
@@ -32,31 +35,89 @@ func clusterCommand(ctx context.Context, args []string) error {
 	sizes := f.String("nodes", "1,3,5", "the sizes, of which the first is the one that the others are compared to")
 	repeat := f.Int("repeat", 3, "how often each is measured; the median counts")
 	length := f.Duration("for", 6*time.Second, "how long a measurement takes")
+	beside := f.String("beside", "", "URLs of the API of other servers that run already, with commas between; they come first, and the others are compared to them")
+	pids := f.String("pids", "", "processes of those servers, with their databases")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	var list []int
-	for text := range strings.SplitSeq(*sizes, ",") {
+	setups, err := clusterSetups(*binary, *sizes)
+	if err != nil {
+		return err
+	}
+	if *beside != "" {
+		other, err := runningSetup(*beside, *pids)
+		if err != nil {
+			return err
+		}
+		setups = append([]*setup{other}, setups...)
+	}
+	for range *repeat {
+		for _, s := range setups {
+			note("%s", s.name)
+			if err := s.measure(ctx, *length); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+	}
+	printSetups(setups)
+	return nil
+}
+
+// setup is one way to run servers, and what was measured of it, by load.
+type setup struct {
+	name    string
+	start   func(ctx context.Context, folder string) (*nodes, error)
+	figures map[string][]figure
+}
+
+// clusterSetups are clusters of several sizes.
+func clusterSetups(binary, sizes string) (list []*setup, err error) {
+	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no number of nodes", text)
+			return nil, fmt.Errorf("%q is no number of nodes", text)
 		}
-		list = append(list, n)
+		start := func(ctx context.Context, folder string) (*nodes, error) {
+			c := &nodes{}
+			if err := c.start(ctx, binary, folder, n); err != nil {
+				c.stop()
+				return nil, err
+			}
+			return c, nil
+		}
+		list = append(list, &setup{name: text, start: start, figures: map[string][]figure{}})
 	}
-	figures := map[int]map[string][]figure{}
-	for range *repeat {
-		for _, n := range list {
-			note("%d nodes", n)
-			if figures[n] == nil {
-				figures[n] = map[string][]figure{}
-			}
-			if err := measureCluster(ctx, *binary, n, *length, figures[n]); err != nil {
-				return fmt.Errorf("%d nodes: %w", n, err)
-			}
+	return list, nil
+}
+
+// runningSetup are servers that somebody started. They stand still while others are
+// measured.
+func runningSetup(urls, pids string) (*setup, error) {
+	other := &nodes{}
+	for text := range strings.SplitSeq(pids, ",") {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no number of a process", text)
+		}
+		other.pids = append(other.pids, pid)
+	}
+	signal := func(what syscall.Signal) {
+		for _, pid := range other.pids {
+			syscall.Kill(pid, what)
 		}
 	}
-	printClusters(list, figures)
-	return nil
+	signal(syscall.SIGSTOP)
+	start := func(context.Context, string) (*nodes, error) {
+		signal(syscall.SIGCONT)
+		c := &nodes{pids: other.pids, pause: func() { signal(syscall.SIGSTOP) }}
+		for url := range strings.SplitSeq(urls, ",") {
+			if err := c.connect(url); err != nil {
+				return nil, err
+			}
+		}
+		return c, nil
+	}
+	return &setup{name: "other", start: start, figures: map[string][]figure{}}, nil
 }
 
 // workloads of a cluster, by name and number of clients.
@@ -78,24 +139,25 @@ func lifecycle(ctx context.Context, c *client.Client, flow string) error {
 	return c.Lifecycle(ctx, flow)
 }
 
-func measureCluster(ctx context.Context, binary string, n int, length time.Duration, figures map[string][]figure) error {
+// measure starts the servers anew and gives them every load.
+func (s *setup) measure(ctx context.Context, length time.Duration) error {
 	folder, err := os.MkdirTemp("", "prefectd-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	c := &nodes{}
-	defer c.stop()
-	if err := c.start(ctx, binary, folder, n); err != nil {
+	c, err := s.start(ctx, folder)
+	if err != nil {
 		return err
 	}
+	defer c.stop()
 	flow, err := c.clients[0].EnsureFlow(ctx, "load")
 	if err != nil {
 		return err
 	}
 	for _, load := range clusterLoads {
 		op := func(ctx context.Context, worker int) error {
-			return load.op(ctx, c.clients[worker%n], flow)
+			return load.op(ctx, c.clients[worker%len(c.clients)], flow)
 		}
 		if _, err := drivePhase(ctx, load.clients, length/6, op); err != nil {
 			return fmt.Errorf("%s: %w", load.name, err)
@@ -107,7 +169,7 @@ func measureCluster(ctx context.Context, binary string, n int, length time.Durat
 		}
 		wall, cpu := time.Since(began), c.cpu()-before
 		slices.Sort(took)
-		figures[load.name] = append(figures[load.name], figure{
+		s.figures[load.name] = append(s.figures[load.name], figure{
 			rate: float64(len(took)) / wall.Seconds(), cpu: cpu / time.Duration(len(took)), p50: took[len(took)/2], p95: took[len(took)*95/100],
 		})
 	}
@@ -140,7 +202,7 @@ func (c *nodes) start(ctx context.Context, binary, folder string, n int) error {
 		if err != nil {
 			return err
 		}
-		c.processes = append(c.processes, p)
+		c.processes, c.pids = append(c.processes, p), append(c.pids, p.PID)
 		if err := p.WaitReady(ctx); err != nil {
 			output, _ := os.ReadFile(filepath.Join(folder, "log"))
 			return fmt.Errorf("%w\n%s", err, output)
@@ -152,14 +214,21 @@ func (c *nodes) start(ctx context.Context, binary, folder string, n int) error {
 			}
 			seed, token = fmt.Sprint("127.0.0.1:", ports[1]), strings.TrimSpace(string(out))
 		}
-		api, err := client.New(p.URL)
-		if err != nil {
+		if err := c.connect(p.URL); err != nil {
 			return err
 		}
-		api.RetryWait = retryWait
-		c.clients = append(c.clients, api)
 	}
 	return c.settled(ctx)
+}
+
+func (c *nodes) connect(url string) error {
+	api, err := client.New(url)
+	if err != nil {
+		return err
+	}
+	api.RetryWait = retryWait
+	c.clients = append(c.clients, api)
+	return nil
 }
 
 // settled waits until replicas and leaders are spread.
@@ -194,8 +263,8 @@ func (c *nodes) settled(ctx context.Context) error {
 
 // cpu is the processor time of all nodes.
 func (c *nodes) cpu() (sum time.Duration) {
-	for _, p := range c.processes {
-		sum += p.Usage().CPU
+	for _, pid := range c.pids {
+		sum += proc.UsageOf(pid).CPU
 	}
 	return sum
 }
@@ -206,6 +275,9 @@ func (c *nodes) stop() {
 	}
 	for _, api := range c.clients {
 		api.Close()
+	}
+	if c.pause != nil {
+		c.pause()
 	}
 }
 
@@ -220,17 +292,17 @@ func median(list []figure) figure {
 	return list[len(list)/2]
 }
 
-func printClusters(sizes []int, figures map[int]map[string][]figure) {
+func printSetups(setups []*setup) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(table, "| load\t| nodes\t| per s\t| of one\t| p50 ms\t| p95 ms\t| CPU ms\t| of one\t|")
+	fmt.Fprintln(table, "| load\t| nodes\t| per s\t| of the first\t| p50 ms\t| p95 ms\t| CPU ms\t| of the first\t|")
 	fmt.Fprintln(table, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	for _, load := range clusterLoads {
-		first := median(figures[sizes[0]][load.name])
-		for _, n := range sizes {
-			f := median(figures[n][load.name])
-			fmt.Fprintf(table, "| %s\t| %d\t| %.0f\t| %.2f\t| %.1f\t| %.1f\t| %.2f\t| %.1f\t|\n",
-				load.name, n, f.rate, f.rate/first.rate, ms(f.p50), ms(f.p95), ms(f.cpu), ms(f.cpu)/ms(first.cpu))
+		first := median(setups[0].figures[load.name])
+		for _, s := range setups {
+			f := median(s.figures[load.name])
+			fmt.Fprintf(table, "| %s\t| %s\t| %.4g\t| %.3g\t| %.1f\t| %.1f\t| %.3g\t| %.3g\t|\n",
+				load.name, s.name, f.rate, f.rate/first.rate, ms(f.p50), ms(f.p95), ms(f.cpu), ms(f.cpu)/ms(first.cpu))
 		}
 	}
 	table.Flush()

@@ -12,6 +12,7 @@ import (
 const (
 	sectionStart  = "Start and memory"
 	sectionWrites = "Writes"
+	sectionWork   = "Work"
 	sectionDisk   = "Disk"
 )
 

@@ -27,6 +27,7 @@ type side struct {
 	paused  bool
 	client  *client.Client
 	setUp   map[string]string // flows made on the running folder
+	env     []string          // for its next start
 }
 
 // size is what a data folder takes on disk.
@@ -84,7 +85,7 @@ func (s *side) launch(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	command := s.cmd(s.folder, port)
-	command.Output = filepath.Join(s.root, "server.log")
+	command.Output, command.Env = filepath.Join(s.root, "server.log"), append(command.Env, s.env...)
 	if s.client, err = client.New(command.URL); err != nil {
 		return 0, err
 	}

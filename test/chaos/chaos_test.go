@@ -63,7 +63,7 @@ func disturb(c *cluster, only string, rounds int) {
 		}
 	}
 	l.requireWork()
-	require.NoError(t, l.facts.Check(ctx, l.elsewhere()))
+	require.NoError(t, l.facts.Check(ctx, l.reader(c.nodes[0])))
 	c.publish(o.table(c, l, began))
 	c.requireEqualReplicas()
 }

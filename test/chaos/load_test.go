@@ -22,6 +22,7 @@ type load struct {
 	*cluster
 	facts     *facts.Load
 	registers *registers
+	limits    *limits
 	accepted  *accepted
 	any       []*client.Client // of each worker that asks any node
 
@@ -44,7 +45,7 @@ func newLoad(c *cluster) *load {
 	for range 32 { // more than there are workers
 		l.any = append(l.any, c.anyClient())
 	}
-	l.registers = newRegisters(l)
+	l.registers, l.limits = newRegisters(l), newLimits(l)
 	return l
 }
 
@@ -67,6 +68,7 @@ func (l *load) during(ctx context.Context, disturb func() error) error {
 	var wait sync.WaitGroup
 	wait.Go(func() { l.facts.Run(ctx, failed) })
 	wait.Go(func() { l.registers.run(ctx, failed) })
+	wait.Go(func() { l.limits.run(ctx, failed) })
 	err := disturb()
 	cancel()
 	wait.Wait()
@@ -92,16 +94,21 @@ func (l *load) failed(ctx context.Context, err error) {
 	}
 }
 
+// checkTime is how long it may take to read all that is known of a round.
+const checkTime = 3 * time.Minute
+
 // check compares what every node tells with what has come to be known since a mark,
 // and judges the histories.
 func (l *load) check(ctx context.Context, since facts.Mark) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
 	newest := l.facts.Since(since)
 	for _, n := range l.nodes {
-		if err := newest.Check(ctx, n.client); err != nil {
+		if err := newest.Check(ctx, l.reader(n)); err != nil {
 			l.t.Errorf("read through %s: %v", n.host.Name, err)
 		}
 	}
-	if err := l.registers.check(ctx); err != nil {
+	if err := errors.Join(l.registers.check(ctx), l.limits.check(ctx)); err != nil {
 		l.t.Error(err)
 	}
 	l.mu.Lock()
@@ -110,6 +117,16 @@ func (l *load) check(ctx context.Context, since facts.Mark) {
 		l.t.Error(err)
 	}
 	l.violations = nil
+}
+
+// reader is a client that asks a node again when the connection that it had kept turns
+// out to be one of the node's that was killed.
+func (l *load) reader(n *node) *client.Client {
+	fresh, err := client.New(n.api())
+	require.NoError(l.t, err)
+	l.t.Cleanup(fresh.Close)
+	fresh.RetryWait = rest
+	return fresh
 }
 
 // accepted is when writes were accepted, for each group.

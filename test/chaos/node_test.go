@@ -15,6 +15,7 @@ import (
 
 	"prefectd/ops"
 	"prefectd/test/client"
+	"prefectd/test/facts"
 	"prefectd/test/lab"
 	"prefectd/test/proc"
 )
@@ -84,7 +85,7 @@ func (n *node) start() (err error) {
 	if !n.ended {
 		return nil
 	}
-	n.process, err = proc.Start(n.host.Command(proc.Command{Path: *program, Args: n.args, URL: n.api(), Output: n.log}))
+	n.process, err = proc.Start(n.host.Command(proc.Command{Path: *program, Args: n.args, URL: n.api(), Output: n.log, Env: facts.Environment()}))
 	n.ended = err != nil
 	return err
 }

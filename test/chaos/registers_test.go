@@ -181,7 +181,7 @@ func (r *registers) check(ctx context.Context) error {
 func (r *registers) judge(ctx context.Context, run string) error {
 	var trail []history.RunState
 	for i, n := range r.load.nodes {
-		read, err := r.readAll(ctx, n.client, registerClients+i, run)
+		read, err := r.readAll(ctx, r.load.reader(n), registerClients+i, run)
 		if err != nil {
 			return err
 		}

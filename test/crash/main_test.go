@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"prefectd/test/client"
+	"prefectd/test/facts"
 	"prefectd/test/proc"
 )
 
@@ -76,6 +77,7 @@ func newServer(t *testing.T) *server {
 func (s *server) start() {
 	s.t.Helper()
 	command := proc.Prefectd(*binary, s.folder, s.port)
+	command.Env = facts.Environment()
 	command.Output = filepath.Join(filepath.Dir(s.folder), "server.log")
 	var err error
 	s.process, err = proc.Start(command)

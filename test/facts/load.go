@@ -12,6 +12,10 @@ import (
 	"prefectd/test/client"
 )
 
+// Environment is what a server has to be told: a run that waits for a worker stays as
+// its client made it, however late it is.
+func Environment() []string { return []string{"PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED=false"} }
+
 // Load is several clients at work, and what they know.
 type Load struct {
 	// Asks gives a worker the client for what it does next.
