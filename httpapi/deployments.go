@@ -17,6 +17,7 @@ func deploymentRoutes() []route {
 		{Method: "POST", Path: "/deployments/bulk_delete", Kind: write, Handle: deleteDeployments, Doc: "Delete the deployments that match."},
 		{Method: "POST", Path: "/deployments/{id}/pause_deployment", Kind: write, Handle: pauseDeployment, Doc: "Stop the schedules of a deployment."},
 		{Method: "POST", Path: "/deployments/{id}/resume_deployment", Kind: write, Handle: resumeDeployment, Doc: "Set the schedules of a deployment going again."},
+		{Method: "POST", Path: "/deployments/{id}/schedule", Kind: write, Handle: scheduleNow, Doc: "Make the runs of a deployment's schedules in a span of time."},
 		{Method: "POST", Path: "/deployments/{id}/create_flow_run", Kind: write, Handle: createDeploymentRun, Doc: "Make a flow run of a deployment."},
 		{Method: "POST", Path: "/deployments/{id}/create_flow_run/bulk", Kind: write, Handle: createDeploymentRuns, Doc: "Make several flow runs of a deployment."},
 		{Method: "POST", Path: "/deployments/{id}/schedules", Kind: write, Handle: createSchedules, Doc: "Add schedules to a deployment."},
@@ -103,6 +104,14 @@ func pauseDeployment(c *call) error {
 
 func resumeDeployment(c *call) error {
 	return c.null(ops.ChangeDeployment(c.ctx, c.backend, &ops.PauseDeployment{ID: c.id("id")}))
+}
+
+func scheduleNow(c *call) error {
+	var body prefect.ScheduleNow
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	return c.null(ops.ScheduleNow(c.ctx, c.backend, c.id("id"), &body))
 }
 
 // null answers null for an operation that has nothing to say.

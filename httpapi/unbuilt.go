@@ -13,7 +13,6 @@ var unbuilt = []string{
 	// Flow runs
 	// Task runs
 	// Deployments
-	"POST /deployments/{id}/schedule",
 	// Concurrency limits by tag
 	// Concurrency limits
 	// Block types

@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"prefectd/prefect"
+	"prefectd/prefect/schedules"
 	"prefectd/store"
 )
 
 // newSchedule makes a schedule of a deployment.
 func (c *Context) newSchedule(d *prefect.Deployment, body *prefect.DeploymentScheduleCreate) (*prefect.DeploymentSchedule, error) {
-	schedule, err := canonicalSchedule(body.Schedule, c.Now)
+	schedule, err := schedules.Normal(body.Schedule, c.Now)
 	return &prefect.DeploymentSchedule{
 		ID: c.freshID(), Created: c.Now, Updated: c.Now, DeploymentID: d.ID, Schedule: schedule, Active: body.Active,
 		MaxScheduledRuns: body.MaxScheduledRuns, Parameters: orObject(body.Parameters), Slug: body.Slug,
@@ -51,7 +52,7 @@ func repeatsSlug(list []*prefect.DeploymentSchedule) bool {
 // change changes what was sent of a schedule; null is the same as not sent.
 func (c *Context) changeSchedule(s *prefect.DeploymentSchedule, u *prefect.DeploymentScheduleUpdate) (err error) {
 	if !prefect.IsNull(u.Schedule) {
-		if s.Schedule, err = canonicalSchedule(u.Schedule, c.Now); err != nil {
+		if s.Schedule, err = schedules.Normal(u.Schedule, c.Now); err != nil {
 			return err
 		}
 	}
@@ -263,5 +264,3 @@ func lastChangedFirst(list []*prefect.DeploymentSchedule) []*prefect.DeploymentS
 	slices.SortStableFunc(list, func(a, b *prefect.DeploymentSchedule) int { return cmp.Compare(b.Updated, a.Updated) })
 	return orEmpty(list)
 }
-
-func canonicalSchedule(raw prefect.JSON, _ prefect.Time) (prefect.JSON, error) { return raw, nil }

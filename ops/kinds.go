@@ -171,6 +171,9 @@ func kinds() []kind {
 		sent[DeploymentIDsOfRuns, []prefect.ID](),
 		sent[CountDeploymentsOf, map[prefect.ID]int](),
 		sent[CheckQueues, []*prefect.WorkQueue](),
+		sent[FindDueSchedules, []DueSchedule](),
+		sent[ScheduleRuns, int](),
+		sent[InsertScheduledRuns, nothing](),
 		sent[RemoveScheduledRuns, nothing](),
 		// Work pools, work queues, workers.
 		sent[CreateWorkPool, *prefect.WorkPool](),

@@ -171,7 +171,7 @@ type DeploymentUpdate struct {
 type DeploymentScheduleCreate struct {
 	_                struct{} `check:"closed"`
 	Active           bool     `json:"active" check:"default=true"`
-	Schedule         JSON     `json:"schedule" check:"required,object,schedule"`
+	Schedule         JSON     `json:"schedule" check:"required,schedule"`
 	MaxScheduledRuns *int     `json:"max_scheduled_runs" check:"gt=0,max_scheduled_runs"`
 	Parameters       JSON     `json:"parameters" check:"object,default={}"`
 	Slug             *string  `json:"slug"`
@@ -183,7 +183,7 @@ type DeploymentScheduleCreate struct {
 type DeploymentScheduleUpdate struct {
 	_                struct{} `check:"closed"`
 	Active           *bool    `json:"active"`
-	Schedule         JSON     `json:"schedule" check:"object,schedule,nullable"`
+	Schedule         JSON     `json:"schedule" check:"schedule,nullable"`
 	MaxScheduledRuns *int     `json:"max_scheduled_runs" check:"gt=0,max_scheduled_runs"`
 	Parameters       JSON     `json:"parameters" check:"object"`
 	Slug             *string  `json:"slug"`

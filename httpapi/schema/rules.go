@@ -33,7 +33,6 @@ var rules = map[string]rule{
 	"variable_name":    {reflect.String, checkVariableName},
 	"variable_value":   {reflect.Slice, checkVariableValue},
 	"object_item":      {reflect.Slice, checkObject},
-	"schedule":         {reflect.Slice, checkSchedule},
 
 	"max_scheduled_runs": {reflect.Int, checkMaxScheduledRuns},
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"prefectd/prefect"
+	"prefectd/prefect/schedules"
 )
 
 // checkNameOrEmpty looks at the name of a deployment.
@@ -41,7 +42,18 @@ func checkMaxScheduledRuns(v reflect.Value) *fault {
 	return nil
 }
 
-// checkSchedule looks at the schedule of a deployment.
-func checkSchedule(v reflect.Value) *fault {
-	return nil
+// decodeSchedule reads a schedule, and keeps it in one form.
+func decodeSchedule(d *decoder, v reflect.Value) {
+	start, problems := d.pos, len(d.problems)
+	var sent schedules.Sent
+	programOf(reflect.TypeFor[schedules.Sent]()).decode(d, reflect.ValueOf(&sent).Elem())
+	if len(d.problems) > problems {
+		return
+	}
+	printed, err := sent.JSON()
+	if err != nil {
+		d.report(valueError(err.Error()), start)
+		return
+	}
+	v.SetBytes(printed)
 }
