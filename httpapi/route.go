@@ -57,6 +57,8 @@ func routes() []route {
 		flowReadRoutes(),
 		flowRunReadRoutes(),
 		taskRunReadRoutes(),
+		deploymentRoutes(),
+		deploymentReadRoutes(),
 		stateRoutes(),
 		logRoutes(),
 		eventRoutes(),

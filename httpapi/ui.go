@@ -62,7 +62,7 @@ func uiDeploymentsPerFlow(c *call) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	return c.reply(200, ops.DeploymentCounts(q.FlowIDs))
+	return replyWith[map[prefect.ID]int](c)(ops.Ask[map[prefect.ID]int](c.ctx, c.backend, ops.Coordination, &ops.CountDeploymentsOf{Flows: q.FlowIDs}))
 }
 
 func uiNextRuns(c *call) error {

@@ -13,26 +13,6 @@ var unbuilt = []string{
 	// Flow runs
 	// Task runs
 	// Deployments
-	"POST /deployments/",
-	"POST /deployments/bulk_delete",
-	"POST /deployments/count",
-	"POST /deployments/filter",
-	"POST /deployments/get_scheduled_flow_runs",
-	"GET /deployments/name/{flow_name}/{deployment_name}",
-	"POST /deployments/paginate",
-	"GET /deployments/{id}",
-	"PATCH /deployments/{id}",
-	"DELETE /deployments/{id}",
-	"POST /deployments/{id}/create_flow_run",
-	"POST /deployments/{id}/create_flow_run/bulk",
-	"POST /deployments/{id}/pause_deployment",
-	"POST /deployments/{id}/resume_deployment",
-	"POST /deployments/{id}/schedule",
-	"POST /deployments/{id}/schedules",
-	"GET /deployments/{id}/schedules",
-	"PATCH /deployments/{id}/schedules/{schedule_id}",
-	"DELETE /deployments/{id}/schedules/{schedule_id}",
-	"GET /deployments/{id}/work_queue_check",
 	// Concurrency limits by tag
 	// Concurrency limits
 	// Block types

@@ -89,6 +89,7 @@ type Settings struct {
 	PauseExpirations    Rounds
 	CancellationCleanup CancellationCleanup
 	Vacuum              Vacuum
+	Scheduler           Scheduler
 
 	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
 	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
@@ -122,6 +123,7 @@ func DefaultSettings() *Settings {
 		PauseExpirations:    Rounds{Enabled: true, Every: 5 * prefect.Second},
 		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
 		Vacuum:              defaultVacuum(),
+		Scheduler:           defaultScheduler(),
 
 		Foreman:               true,
 		ForemanLoop:           15 * prefect.Second,

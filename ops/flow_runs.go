@@ -11,12 +11,14 @@ import (
 // CreateFlowRun makes a flow run in its initial state, or answers the one with
 // the same idempotency key unchanged.
 type CreateFlowRun struct {
-	ID        prefect.ID
-	Body      prefect.FlowRunCreate
-	Flow      FlowRef
-	Queue     *QueueRef   // where it waits for a worker, if anywhere
-	Parent    *TaskRunRef // the task run that it runs as, if another group holds it
-	CreatedBy *prefect.CreatedBy
+	ID   prefect.ID
+	Body prefect.FlowRunCreate
+	Flow FlowRef
+
+	Deployment *DeploymentRef // that it is a run of, if any
+	Queue      *QueueRef      // where it waits for a worker, if anywhere
+	Parent     *TaskRunRef    // the task run that it runs as, if another group holds it
+	CreatedBy  *prefect.CreatedBy
 }
 
 // Run answers an Upserted[prefect.FlowRun].
@@ -38,17 +40,27 @@ func (o *CreateFlowRun) Run(c *Context) (any, error) {
 		ParentTaskRunID: body.ParentTaskRunID, InfrastructureDocumentID: body.InfrastructureDocumentID,
 		CreatedBy: o.CreatedBy, JobVariables: orObject(body.JobVariables),
 	}
+	if o.Deployment != nil {
+		run.DeploymentVersion = o.Deployment.Version
+		run.Labels = labelsOfRun(body.FlowID, o.Deployment).Merge(body.Labels)
+	}
 	if o.Queue != nil {
 		run.WorkQueueID = o.Queue.ID
 		waitsIn(run, o.Queue)
 	}
-	state, err := initialFlowRunState(c, run, body.State, Surroundings{Flow: &o.Flow, Queue: o.Queue, Parent: o.Parent})
+	state, err := initialFlowRunState(c, run, body.State,
+		Surroundings{Flow: &o.Flow, Deployment: o.Deployment, Queue: o.Queue, Parent: o.Parent})
 	if err != nil {
 		return nil, err
 	}
 	run.State = state
 	run.Compute(c.Now)
 	return Upserted[prefect.FlowRun]{run, true}, nil
+}
+
+// labelsOfRun are those that a flow run has from its deployment.
+func labelsOfRun(flow prefect.ID, d *DeploymentRef) prefect.Labels {
+	return d.Labels.Merge(systemLabel("prefect.flow.id", flow), systemLabel("prefect.deployment.id", d.ID))
 }
 
 // runName is the name that was sent, or a random one.
@@ -88,6 +100,17 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	if err != nil {
 		return none, err
 	}
+	deployment, err := deploymentOf(ctx, b, body.DeploymentID)
+	if err != nil {
+		return none, err
+	}
+	return newFlowRun(ctx, b, body, Surroundings{Flow: flow, Deployment: deployment, Queue: queue}, by)
+}
+
+// newFlowRun creates a flow run in the group where it belongs; of what is around it, the
+// parent is looked up.
+func newFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, around Surroundings, by *prefect.CreatedBy) (Upserted[prefect.FlowRun], error) {
+	var none Upserted[prefect.FlowRun]
 	parent, err := parentOf(ctx, b, body.ParentTaskRunID)
 	if err != nil {
 		return none, err
@@ -105,15 +128,16 @@ func NewFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, by *
 	if parent != nil && b.Groups().OfSlot(parent.slot()) == group {
 		parent = nil
 	}
-	made, err := Do[Upserted[prefect.FlowRun]](ctx, b, group,
-		&CreateFlowRun{ID: id, Body: body, Flow: *flow, Queue: queue, Parent: parent, CreatedBy: by})
+	around.Parent = parent
+	made, err := Do[Upserted[prefect.FlowRun]](ctx, b, group, &CreateFlowRun{
+		ID: id, Body: body, Flow: *around.Flow, Deployment: around.Deployment, Queue: around.Queue, Parent: parent, CreatedBy: by,
+	})
 	if err != nil {
 		return none, err
 	}
 	if !made.Created {
 		return made, nameQueues(ctx, b, []*prefect.FlowRun{made.Object})
 	}
-	around := Surroundings{Flow: flow, Queue: queue, Parent: parent}
 	b.Known().put(id, around, b.Now())
 	return made, settleParent(ctx, b, group, around)
 }

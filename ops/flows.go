@@ -62,7 +62,8 @@ func (o *UpdateFlow) Run(c *Context) (any, error) {
 	return nil, c.emitFlow("updated", f)
 }
 
-// DeleteFlow removes a flow; its runs go by messages to the run groups.
+// DeleteFlow removes a flow with its deployments; its runs go by messages to the run
+// groups.
 type DeleteFlow struct {
 	ID prefect.ID
 }
@@ -72,6 +73,11 @@ func (o *DeleteFlow) Run(c *Context) (any, error) {
 	f := store.Flows.Get(c.Tx, key(o.ID))
 	if f == nil {
 		return nil, NotFound("Flow not found")
+	}
+	for d := range store.DeploymentsByFlow.Rows(c.Tx, store.Range{Prefix: key(o.ID)}) {
+		if err := c.removeDeployment(d); err != nil {
+			return nil, err
+		}
 	}
 	store.Flows.Delete(c.Tx, key(o.ID))
 	for _, group := range c.Groups.RunGroups() {

@@ -120,18 +120,11 @@ func (c *Context) markDeployment(id prefect.ID) bool {
 func (c *Context) setDeploymentStatus(d *prefect.Deployment, status string) {
 	d.Status = status
 	store.Deployments.Put(c.Tx, d)
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.deployment." + kebab(status),
-		Resource: prefect.Resource{
-			"prefect.resource.id":   "prefect.deployment." + d.ID.String(),
-			"prefect.resource.name": d.Name,
-		},
-		Related: c.aroundDeployment(d),
-	})
+	c.emitDeployment(kebab(status), d)
 }
 
-// aroundDeployment lists the flow, the work queue and the work pool of a deployment as
-// its events relate them.
+// aroundDeployment lists the flow, the work queue and the work pool of a deployment, and
+// what else it refers to, as its events relate them.
 func (c *Context) aroundDeployment(d *prefect.Deployment) (related []prefect.Resource) {
 	if flow := store.Flows.Get(c.Tx, key(d.FlowID)); flow != nil {
 		related = append(related, prefect.Resource{
@@ -143,5 +136,16 @@ func (c *Context) aroundDeployment(d *prefect.Deployment) (related []prefect.Res
 	if queue := store.WorkQueues.Get(c.Tx, key(d.WorkQueueID)); queue != nil {
 		related = append(append(related, queueResource(queue)), c.relatedPool(queue)...)
 	}
+	reference := func(kind string, id prefect.ID, role string) {
+		if !id.IsNull() {
+			related = append(related, prefect.Resource{
+				"prefect.resource.id":   "prefect." + kind + "." + id.String(),
+				"prefect.resource.role": role,
+			})
+		}
+	}
+	reference("block-document", d.StorageDocumentID, "storage")
+	reference("block-document", d.InfrastructureDocID, "infrastructure")
+	reference("concurrency-limit", d.ConcurrencyLimitID, "concurrency-limit")
 	return related
 }

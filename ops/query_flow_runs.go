@@ -39,6 +39,9 @@ func searchFlowRuns(tx *store.Tx, scope *RunScope) *search[prefect.FlowRun] {
 	if scope.ByQueue {
 		limitToQueues(s, scope.Queues)
 	}
+	if scope.ByDeployment {
+		limitToDeployments(s, scope.Deployments)
+	}
 	if !s.isNone() && scope.TaskRuns != nil {
 		limitToTaskRuns(s, scope.TaskRuns)
 	}
@@ -74,7 +77,7 @@ func flowRunPaths(tx *store.Tx, plan *prefect.Plan) (paths []*path[prefect.FlowR
 			}))
 	}
 	if plan.DeploymentIDs != nil {
-		add(flowRunsOfDeployments(plan, false))
+		add(flowRunsOfDeployments(plan.DeploymentIDs, plan.Start, false))
 	}
 	if p := flowRunsWithTags(plan, false); p != nil {
 		add(p)
@@ -112,8 +115,8 @@ func idempotencyRanges(tx *store.Tx, keys []string) (ranges []store.Range) {
 	return ranges
 }
 
-func flowRunsOfDeployments(plan *prefect.Plan, desc bool) *path[prefect.FlowRun] {
-	return through(store.FlowRunsByDeployment, each(plan.DeploymentIDs, key, plan.Start, desc)...).
+func flowRunsOfDeployments(deployments []prefect.ID, span prefect.Span, desc bool) *path[prefect.FlowRun] {
+	return through(store.FlowRunsByDeployment, each(deployments, key, span, desc)...).
 		telling(flowRunDeploymentColumn, func(e *store.Entry, r *prefect.FlowRun) bool {
 			r.DeploymentID = e.Key.IDAt(0)
 			return true
@@ -226,7 +229,10 @@ func flowRunsByStart(s *search[prefect.FlowRun], scope *RunScope, plan *prefect.
 		narrow = append(narrow, p)
 	}
 	if plan.DeploymentIDs != nil && len(plan.DeploymentIDs) <= fewRanges {
-		narrow = append(narrow, flowRunsOfDeployments(plan, desc))
+		narrow = append(narrow, flowRunsOfDeployments(plan.DeploymentIDs, plan.Start, desc))
+	}
+	if scope.ByDeployment && len(scope.Deployments) <= fewRanges {
+		narrow = append(narrow, flowRunsOfDeployments(scope.Deployments, plan.Start, desc))
 	}
 	if scope.ByFlow && len(scope.Flows) <= fewRanges {
 		narrow = append(narrow, flowRunsOfFlows(scope.Flows, plan.Start, desc))

@@ -2,7 +2,7 @@ package ops
 
 import (
 	"context"
-	"slices"
+	"math"
 
 	"prefectd/prefect"
 	"prefectd/store"
@@ -54,7 +54,7 @@ func (q *FlowIDs) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 func searchFlows(tx *store.Tx, filter *prefect.FlowFilter) *search[prefect.Flow] {
 	s := &search[prefect.Flow]{
 		tx: tx, table: store.Flows, id: func(f *prefect.Flow) *prefect.ID { return &f.ID },
-		match: filter.Compile(), wholes: ways(along(store.Flows, store.Range{})),
+		match: withDeployed(tx, filter).Compile(), wholes: ways(along(store.Flows, store.Range{})),
 		total: func() int { return store.Flows.Count(tx, store.Range{}) },
 	}
 	plan := s.match.Plan()
@@ -74,10 +74,19 @@ func flowsByID(ids []prefect.ID) *path[prefect.Flow] {
 // FindFlows finds flows.
 type FindFlows struct {
 	Filter *prefect.FlowFilter
-	ByRuns bool         // only those in Flows
-	Flows  []prefect.ID // that have runs which match
+	ByRuns bool             // only those in Flows
+	Flows  []prefect.ID     // that have runs which match
+	With   *DeploymentScope // only those with a deployment that matches, if not nil
 	Sort   prefect.FlowSort
 	Window
+}
+
+// limitToDeployed leaves the flows that have a deployment of a scope.
+func limitToDeployed(s *search[prefect.Flow], scope *DeploymentScope) {
+	ids, _ := searchDeployments(s.tx, scope).collectIDs(math.MaxInt, deploymentFlowColumn, func(d *prefect.Deployment) prefect.ID { return d.FlowID })
+	in := setOfIDs(ids)
+	s.limit(idColumn, func(f *prefect.Flow) bool { return in(f.ID) })
+	s.paths = append(s.paths, flowsByID(ids))
 }
 
 // FoundFlows is a window of the flows that match.
@@ -93,6 +102,9 @@ func (q *FindFlows) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 		in := setOfIDs(q.Flows)
 		s.limit(idColumn, func(f *prefect.Flow) bool { return in(f.ID) })
 		s.paths = append(s.paths, flowsByID(q.Flows))
+	}
+	if q.With != nil {
+		limitToDeployed(s, q.With)
 	}
 	answer := FoundFlows{Flows: []*prefect.Flow{}}
 	for _, f := range s.first(flowOrder(q.Sort), q.From, q.Limit) {
@@ -180,14 +192,14 @@ func CountFlows(ctx context.Context, b Backend, f *prefect.FlowsScope) (int, err
 
 func findFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefect.FlowSort, w Window) (FoundFlows, error) {
 	none := FoundFlows{Flows: []*prefect.Flow{}}
+	q := &FindFlows{Filter: f.Flows, Sort: sort, Window: w}
 	if f.Deployments != nil || f.WorkPools != nil { // a flow is in a pool by its deployments
-		return none, nil
+		q.With = &DeploymentScope{Deployments: f.Deployments, Pools: f.WorkPools}
 	}
-	q := &FindFlows{Filter: withDeployed(f.Flows), Sort: sort, Window: w}
 	if f.FlowRuns == nil && f.TaskRuns == nil {
 		return Ask[FoundFlows](ctx, b, Coordination, q)
 	}
-	scope, err := runScope(ctx, b, &prefect.FlowRunsScope{FlowsScope: *f})
+	scope, err := runScope(ctx, b, &prefect.FlowRunsScope{FlowsScope: prefect.FlowsScope{Flows: f.Flows, FlowRuns: f.FlowRuns, TaskRuns: f.TaskRuns}})
 	if err != nil || scope.Nothing {
 		return none, err
 	}
@@ -195,8 +207,6 @@ func findFlows(ctx context.Context, b Backend, f *prefect.FlowsScope, sort prefe
 	if err != nil {
 		return none, err
 	}
-	q.ByRuns, q.Flows = true, slices.Concat(parts...)
-	slices.SortFunc(q.Flows, prefect.ID.Compare)
-	q.Flows = slices.Compact(q.Flows)
+	q.ByRuns, q.Flows = true, distinctIDs(parts)
 	return Ask[FoundFlows](ctx, b, Coordination, q)
 }

@@ -31,6 +31,16 @@ func limitToQueues(s *search[prefect.FlowRun], queues []prefect.ID) {
 	}
 }
 
+// limitToDeployments leaves the runs of some deployments.
+func limitToDeployments(s *search[prefect.FlowRun], deployments []prefect.ID) {
+	in := setOfIDs(deployments)
+	s.limit(flowRunDeploymentColumn, func(r *prefect.FlowRun) bool { return in(r.DeploymentID) })
+	if len(deployments) <= manyRanges {
+		plan := s.match.Plan()
+		s.paths = append(s.paths, flowRunsOfDeployments(deployments, plan.Start, false))
+	}
+}
+
 // limitToTaskRuns leaves the flow runs that have a task run which passes a filter.
 func limitToTaskRuns(s *search[prefect.FlowRun], filter *prefect.TaskRunFilter) {
 	tasks := searchTaskRuns(s.tx, &RunScope{TaskRuns: filter}, false)
@@ -52,6 +62,7 @@ func limitToTaskRuns(s *search[prefect.FlowRun], filter *prefect.TaskRunFilter) 
 func limitToFlowRuns(s *search[prefect.TaskRun], scope *RunScope, counting bool) {
 	runs := searchFlowRuns(s.tx, &RunScope{
 		ByFlow: scope.ByFlow, Flows: scope.Flows, ByQueue: scope.ByQueue, Queues: scope.Queues, FlowRuns: scope.FlowRuns,
+		ByDeployment: scope.ByDeployment, Deployments: scope.Deployments,
 	})
 	if runs.isAll() {
 		s.limit(taskRunFlowRunColumn, func(r *prefect.TaskRun) bool { return !r.FlowRunID.IsNull() })

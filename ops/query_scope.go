@@ -18,20 +18,26 @@ type RunScope struct {
 	Queues   []prefect.ID // without repetition
 	FlowRuns *prefect.FlowRunFilter
 	TaskRuns *prefect.TaskRunFilter
+
+	ByDeployment bool         // only runs of Deployments
+	Deployments  []prefect.ID // without repetition
 }
 
 // runScope looks up what a run group does not know.
 func runScope(ctx context.Context, b Backend, f *prefect.FlowRunsScope) (s RunScope, err error) {
 	s = RunScope{FlowRuns: f.FlowRuns, TaskRuns: f.TaskRuns}
-	if needsDeployment(f) {
-		s.Nothing = true
-		return s, nil
+	if f.Deployments != nil {
+		s.ByDeployment = true
+		if s.Deployments, err = Ask[[]prefect.ID](ctx, b, Coordination, &DeploymentIDs{Filter: f.Deployments}); err != nil {
+			return s, err
+		}
+		s.Nothing = len(s.Deployments) == 0
 	}
 	if f.Flows != nil {
 		if s.Flows, s.ByFlow, err = flowsOf(ctx, b, f.Flows); err != nil {
 			return s, err
 		}
-		s.Nothing = s.ByFlow && len(s.Flows) == 0
+		s.Nothing = s.Nothing || s.ByFlow && len(s.Flows) == 0
 	}
 	if f.WorkPools != nil || f.WorkPoolQueues != nil {
 		if err := s.limitToQueues(ctx, b, f.WorkPools, f.WorkPoolQueues); err != nil {
@@ -48,15 +54,11 @@ func taskRunScope(ctx context.Context, b Backend, f *prefect.TaskRunsScope) (Run
 	s, err := runScope(ctx, b, &prefect.FlowRunsScope{FlowsScope: prefect.FlowsScope{
 		Flows: f.Flows, FlowRuns: f.FlowRuns, TaskRuns: f.TaskRuns, Deployments: f.Deployments,
 	}})
-	if f.Flows != nil && s.FlowRuns == nil {
+	if (f.Flows != nil || f.Deployments != nil) && s.FlowRuns == nil {
 		s.FlowRuns = &prefect.FlowRunFilter{}
 	}
 	return s, err
 }
-
-// needsDeployment reports whether only runs of deployments can match. There are none,
-// so no run does.
-func needsDeployment(f *prefect.FlowRunsScope) bool { return f.Deployments != nil }
 
 // limitToQueues leaves the runs in the work queues that pass two filters: one of their
 // pools, and one of their own.
@@ -70,7 +72,6 @@ func (s *RunScope) limitToQueues(ctx context.Context, b Backend, pools *prefect.
 // flowsOf lists the flows that pass a filter; limited is false when all do, so
 // that there is no need for a list.
 func flowsOf(ctx context.Context, b Backend, f *prefect.FlowFilter) (ids []prefect.ID, limited bool, err error) {
-	f = withDeployed(f)
 	if f.Compile().Always() == prefect.Yes {
 		return nil, false, nil
 	}
@@ -78,13 +79,16 @@ func flowsOf(ctx context.Context, b Backend, f *prefect.FlowFilter) (ids []prefe
 	return ids, true, err
 }
 
-// withDeployed fills in the flows that have deployments: none.
-func withDeployed(f *prefect.FlowFilter) *prefect.FlowFilter {
-	if f == nil || f.Deployment == nil {
+// withDeployed fills in the flows that have deployments.
+func withDeployed(tx *store.Tx, f *prefect.FlowFilter) *prefect.FlowFilter {
+	if f == nil || f.Deployment == nil || f.Deployment.IsNull == nil {
 		return f
 	}
 	filter, deployment := *f, *f.Deployment
 	deployment.Flows = []prefect.ID{}
+	for flow := range store.DeploymentsByFlow.Prefixes(tx, len(prefect.NoID)) {
+		deployment.Flows = append(deployment.Flows, flow.IDAt(0))
+	}
 	filter.Deployment = &deployment
 	return &filter
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -27,7 +28,9 @@ type world struct {
 	tags     []string
 	keys     []string
 	deployed []prefect.ID
-	queues   []*prefect.WorkQueue
+
+	deployments []*prefect.Deployment // of some of those ids; the others are gone
+	queues      []*prefect.WorkQueue
 
 	tasksOf map[prefect.ID][]*prefect.TaskRun
 	runOf   map[prefect.ID]*prefect.FlowRun
@@ -56,6 +59,11 @@ func newWorld(t testing.TB, groups, runs int) *world {
 		w.flows = append(w.flows, f)
 		w.put(Coordination, func(tx *store.Tx) { store.Flows.Put(tx, f) })
 	}
+	for n, id := range w.deployed[:2] {
+		for _, own := range []prefect.ID{id, {9, byte(n), 1}} {
+			w.addDeployment(own)
+		}
+	}
 	for range runs {
 		w.addRun()
 	}
@@ -63,6 +71,19 @@ func newWorld(t testing.TB, groups, runs int) *world {
 		w.put(group, func(tx *store.Tx) { w.write(tx, group) })
 	}
 	return w
+}
+
+func (w *world) addDeployment(id prefect.ID) {
+	queue := pick(w, w.queues)
+	d := &prefect.Deployment{
+		ID: id, Name: pick(w, w.names), FlowID: pick(w, w.flows[:4]).ID, Tags: w.someTags(), Paused: w.chance(50),
+		WorkQueueID: queue.ID, WorkQueueName: &queue.Name, Created: w.time(), Updated: w.time(),
+	}
+	taken := func(o *prefect.Deployment) bool { return o.FlowID == d.FlowID && o.Name == d.Name }
+	if !slices.ContainsFunc(w.deployments, taken) {
+		w.deployments = append(w.deployments, d)
+		w.put(Coordination, func(tx *store.Tx) { store.Deployments.Put(tx, d) })
+	}
 }
 
 func (w *world) write(tx *store.Tx, group int) {
@@ -329,13 +350,27 @@ func (d draw) scope() prefect.FlowRunsScope {
 			Flows:       maybe(d, "flows", 30, d.flowFilter),
 			FlowRuns:    maybe(d, "flow runs", 70, d.flowRunFilter),
 			TaskRuns:    maybe(d, "task runs", 30, d.taskRunFilter),
-			Deployments: maybe(d, "deployments", 3, func() prefect.DeploymentFilter { return prefect.DeploymentFilter{} }),
+			Deployments: maybe(d, "deployments", 20, d.deploymentFilter),
 		},
 		WorkPoolQueues: maybe(d, "queues", 15, func() prefect.WorkQueueFilter {
 			return prefect.WorkQueueFilter{Name: maybe(d, "queue", 80, func() prefect.WorkQueueFilterName {
 				return prefect.WorkQueueFilterName{Any: some(d, "queue", d.w.names[:4])}
 			})}
 		}),
+	}
+}
+
+func (d draw) deploymentFilter() prefect.DeploymentFilter {
+	return prefect.DeploymentFilter{
+		Operator: d.operator(),
+		ID:       maybe(d, "id", 20, func() prefect.FilterIDNot { return d.oneOf("id", d.w.deployed) }),
+		Name:     maybe(d, "name", 20, d.name),
+		FlowOrDeploymentName: maybe(d, "either name", 15, func() prefect.FilterFlowOrDeployment {
+			return prefect.FilterFlowOrDeployment{Like: rapid.SampledFrom([]string{"", "flow-b", "alp", "a_c"}).Draw(d.T, "like")}
+		}),
+		Paused:        maybe(d, "paused", 15, func() prefect.FilterBool { return prefect.FilterBool{Eq: d.flag("paused")} }),
+		Tags:          maybe(d, "tags", 15, d.tags),
+		WorkQueueName: maybe(d, "queue name", 10, func() prefect.FilterText { return prefect.FilterText{Any: some(d, "queue name", d.w.names[:4])} }),
 	}
 }
 
@@ -354,8 +389,38 @@ func passing[T any](rows []*T, m *prefect.Matcher[T], also func(*T) bool) (list 
 	return list
 }
 
-func (p *plainly) nothing() bool {
-	return p.scope.Deployments != nil
+// theDeployments are those that the filter of deployments lets pass.
+func (p *plainly) theDeployments() []*prefect.Deployment {
+	f := p.scope.Deployments
+	if f != nil && f.FlowOrDeploymentName != nil {
+		filter, either := *f, *f.FlowOrDeploymentName
+		either.Flows = []prefect.ID{}
+		like := prefect.Like("%" + either.Like + "%")
+		for _, flow := range p.w.flows {
+			if like(flow.Name) {
+				either.Flows = append(either.Flows, flow.ID)
+			}
+		}
+		filter.FlowOrDeploymentName = &either
+		f = &filter
+	}
+	return passing(p.w.deployments, f.Compile(), func(*prefect.Deployment) bool { return true })
+}
+
+func (p *plainly) isDeployed(r *prefect.FlowRun) bool {
+	return p.scope.Deployments == nil ||
+		slices.ContainsFunc(p.theDeployments(), func(d *prefect.Deployment) bool { return d.ID == r.DeploymentID })
+}
+
+// withDeployed fills in the flows that have deployments.
+func (p *plainly) withDeployed() *prefect.FlowFilter {
+	if p.scope.Flows == nil || p.scope.Flows.Deployment == nil {
+		return p.scope.Flows
+	}
+	filter, deployment := *p.scope.Flows, *p.scope.Flows.Deployment
+	deployment.Flows = idList(p.w.deployments, func(d *prefect.Deployment) prefect.ID { return d.FlowID })
+	filter.Deployment = &deployment
+	return &filter
 }
 
 // waits reports whether a run is in one of the queues that are asked for.
@@ -367,7 +432,7 @@ func (p *plainly) waits(r *prefect.FlowRun) bool {
 }
 
 func (p *plainly) flowPasses(id prefect.ID) bool {
-	m := withDeployed(p.scope.Flows).Compile()
+	m := p.withDeployed().Compile()
 	return slices.ContainsFunc(p.w.flows, func(f *prefect.Flow) bool { return f.ID == id && m.Match(f, prefect.AllColumns) == prefect.Yes })
 }
 
@@ -386,37 +451,51 @@ func (p *plainly) runMatcher() *prefect.Matcher[prefect.FlowRun] {
 }
 
 func (p *plainly) flowRuns() []*prefect.FlowRun {
-	if p.nothing() {
-		return nil
-	}
 	tasks := p.scope.TaskRuns.Compile()
 	return passing(p.w.runs, p.runMatcher(), func(r *prefect.FlowRun) bool {
-		return p.flowPasses(r.FlowID) && p.waits(r) && (p.scope.TaskRuns == nil || slices.ContainsFunc(p.w.tasksOf[r.ID], func(t *prefect.TaskRun) bool {
+		return p.flowPasses(r.FlowID) && p.waits(r) && p.isDeployed(r) && (p.scope.TaskRuns == nil || slices.ContainsFunc(p.w.tasksOf[r.ID], func(t *prefect.TaskRun) bool {
 			return tasks.Match(t, prefect.AllColumns) == prefect.Yes
 		}))
 	})
 }
 
 func (p *plainly) taskRuns() []*prefect.TaskRun {
-	if p.nothing() {
-		return nil
-	}
-	above := p.scope.Flows != nil || p.scope.FlowRuns != nil
+	above := p.scope.Flows != nil || p.scope.FlowRuns != nil || p.scope.Deployments != nil
 	runs := p.runMatcher()
 	return passing(p.w.tasks, p.scope.TaskRuns.Compile(), func(t *prefect.TaskRun) bool {
 		r := p.w.runOf[t.FlowRunID]
-		return !above || r != nil && p.flowPasses(r.FlowID) && runs.Match(r, prefect.AllColumns) == prefect.Yes
+		return !above || r != nil && p.flowPasses(r.FlowID) && p.isDeployed(r) && runs.Match(r, prefect.AllColumns) == prefect.Yes
 	})
 }
 
 func (p *plainly) flows() []*prefect.Flow {
-	if p.nothing() {
-		return nil
-	}
-	runs := p.flowRuns()
-	return passing(p.w.flows, withDeployed(p.scope.Flows).Compile(), func(f *prefect.Flow) bool {
-		return p.scope.FlowRuns == nil && p.scope.TaskRuns == nil ||
-			slices.ContainsFunc(runs, func(r *prefect.FlowRun) bool { return r.FlowID == f.ID })
+	deployments := p.theDeployments()
+	runs := p.ofAnyDeployment().flowRuns()
+	return passing(p.w.flows, p.withDeployed().Compile(), func(f *prefect.Flow) bool {
+		return (p.scope.FlowRuns == nil && p.scope.TaskRuns == nil ||
+			slices.ContainsFunc(runs, func(r *prefect.FlowRun) bool { return r.FlowID == f.ID })) &&
+			(p.scope.Deployments == nil ||
+				slices.ContainsFunc(deployments, func(d *prefect.Deployment) bool { return d.FlowID == f.ID }))
+	})
+}
+
+// ofAnyDeployment asks the same, but not of deployments.
+func (p *plainly) ofAnyDeployment() *plainly {
+	q := *p
+	q.scope.Deployments, q.scope.WorkPoolQueues = nil, nil
+	return &q
+}
+
+func (p *plainly) listDeployments() []*prefect.Deployment {
+	q := p.ofAnyDeployment()
+	q.scope.Flows = nil
+	runs, queues := q.flowRuns(), p.scope.WorkPoolQueues.Compile()
+	return slices.DeleteFunc(p.theDeployments(), func(d *prefect.Deployment) bool {
+		hasRun := slices.ContainsFunc(runs, func(r *prefect.FlowRun) bool { return r.DeploymentID == d.ID })
+		waits := slices.ContainsFunc(p.w.queues, func(q *prefect.WorkQueue) bool {
+			return q.ID == d.WorkQueueID && queues.Match(q, prefect.AllColumns) == prefect.Yes
+		})
+		return !p.flowPasses(d.FlowID) || !waits || (p.scope.FlowRuns != nil || p.scope.TaskRuns != nil) && !hasRun
 	})
 }
 
@@ -435,7 +514,9 @@ func TestQueriesAgainstPlainOnes(t *testing.T) {
 			if rapid.Bool().Draw(t, "from the start") {
 				offset = 0
 			}
-			switch rapid.IntRange(0, 5).Draw(t, "kind") {
+			switch rapid.IntRange(0, 6).Draw(t, "kind") {
+			case 6:
+				p.checkDeployments(d, limit, offset)
 			case 0:
 				p.checkFlows(d, limit, offset)
 			case 1, 2:
@@ -458,6 +539,32 @@ func (p *plainly) checkFlows(d draw, limit, offset int) {
 	require.Equal(d, page(want, sort.Order(), limit, offset, flowID), idList(got, flowID))
 	require.Len(d, want, count)
 	count, err = CountFlows(d.w.t.Context(), d.w, &p.scope.FlowsScope)
+	require.NoError(d, err)
+	require.Len(d, want, count)
+}
+
+func deploymentID(d *prefect.Deployment) prefect.ID { return d.ID }
+
+func (p *plainly) checkDeployments(d draw, limit, offset int) {
+	sort := prefect.DeploymentSort(rapid.SampledFrom(prefect.DeploymentSort("").EnumValues()).Draw(d.T, "sort"))
+	by := map[prefect.DeploymentSort]func(a, b *prefect.Deployment) int{
+		prefect.DeploymentCreatedDesc: func(a, b *prefect.Deployment) int { return cmp.Compare(b.Created, a.Created) },
+		prefect.DeploymentUpdatedDesc: func(a, b *prefect.Deployment) int { return cmp.Compare(b.Updated, a.Updated) },
+		prefect.DeploymentNameAsc:     func(a, b *prefect.Deployment) int { return cmp.Compare(a.Name, b.Name) },
+		prefect.DeploymentNameDesc:    func(a, b *prefect.Deployment) int { return cmp.Compare(b.Name, a.Name) },
+	}[sort]
+	order := func(a, b *prefect.Deployment) int {
+		if sort == prefect.DeploymentNameAsc {
+			return cmp.Or(by(a, b), a.ID.Compare(b.ID))
+		}
+		return cmp.Or(by(a, b), b.ID.Compare(a.ID))
+	}
+	want := p.listDeployments()
+	got, count, err := PageDeployments(d.w.t.Context(), d.w, &p.scope, sort, limit, offset)
+	require.NoError(d, err)
+	require.Equal(d, page(want, order, limit, offset, deploymentID), idList(got, deploymentID))
+	require.Len(d, want, count)
+	count, err = CountDeployments(d.w.t.Context(), d.w, &p.scope)
 	require.NoError(d, err)
 	require.Len(d, want, count)
 }

@@ -64,9 +64,6 @@ func TaskRunCounts(ctx context.Context, b Backend, runs []prefect.ID) (map[prefe
 	return counts, err
 }
 
-// DeploymentCounts counts the deployments of each of some flows: there are none.
-func DeploymentCounts(flows []prefect.ID) map[prefect.ID]int { return zeros(flows) }
-
 func zeros(ids []prefect.ID) map[prefect.ID]int {
 	counts := make(map[prefect.ID]int, len(ids))
 	for _, id := range ids {

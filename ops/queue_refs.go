@@ -108,17 +108,21 @@ type QueueIDs struct {
 
 // Read answers a []prefect.ID.
 func (q *QueueIDs) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+	return queuesThatPass(tx, q.Pools, q.Queues), nil
+}
+
+func queuesThatPass(tx *store.Tx, poolFilter *prefect.WorkPoolFilter, queueFilter *prefect.WorkQueueFilter) []prefect.ID {
 	pools := map[prefect.ID]bool{}
-	for _, pool := range matching(store.WorkPools.Rows(tx, store.Range{}), q.Pools.Compile()) {
+	for _, pool := range matching(store.WorkPools.Rows(tx, store.Range{}), poolFilter.Compile()) {
 		pools[pool.ID] = true
 	}
 	ids := []prefect.ID{}
-	for _, queue := range matching(store.WorkQueues.Rows(tx, store.Range{}), q.Queues.Compile()) {
+	for _, queue := range matching(store.WorkQueues.Rows(tx, store.Range{}), queueFilter.Compile()) {
 		if pools[queue.WorkPoolID] {
 			ids = append(ids, queue.ID)
 		}
 	}
-	return ids, nil
+	return ids
 }
 
 // nameQueues fills in where flow runs wait: names of queues and pools live in another

@@ -41,5 +41,6 @@ func services() []Service {
 		vacuumFlowRuns,
 		vacuumOrphans,
 		cleanupReconciler,
+		scheduler,
 	}
 }

@@ -106,7 +106,7 @@ func (t *transition) emitState() error {
 	return nil
 }
 
-// related lists the resources around a flow run: its flow, where it waits for a
+// related lists the resources around a flow run: its flow and deployment, where it waits for a
 // worker, the task run that it runs as, the tags of all of them, and what made it.
 func (t *transition) related() []prefect.Resource {
 	tags := slices.Clone(t.flowRun.Tags)
@@ -121,6 +121,9 @@ func (t *transition) related() []prefect.Resource {
 	}
 	if flow := t.around.Flow; flow != nil {
 		add("flow", flow.ID, flow.Name, flow.Tags)
+	}
+	if d := t.around.Deployment; d != nil {
+		add("deployment", d.ID, d.Name, d.Tags)
 	}
 	if queue := t.around.Queue; queue != nil {
 		add("work-queue", queue.ID, queue.Name, nil)

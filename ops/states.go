@@ -40,6 +40,9 @@ func hasResult(s *prefect.State) bool { return isResult(s.Data) && !isEmpty(s.Da
 // isEmpty reports whether a value is what Python takes for false: no members or
 // items, no characters, zero or null.
 func isEmpty(v prefect.JSON) bool {
+	if len(v) == 0 {
+		return true
+	}
 	compact := v.Clone()
 	if compact.Compact() != nil {
 		return false

@@ -11,9 +11,10 @@ import (
 // Surroundings is what the events of a flow run tell of the objects around it, as
 // far as the run's group does not hold them.
 type Surroundings struct {
-	Flow   *FlowRef    // nil if it is gone
-	Queue  *QueueRef   // nil if the run waits in none
-	Parent *TaskRunRef // the task run that the run runs as, if another group holds it
+	Flow       *FlowRef       // nil if it is gone
+	Deployment *DeploymentRef // nil if the run has none, or it is gone
+	Queue      *QueueRef      // nil if the run waits in none
+	Parent     *TaskRunRef    // the task run that the run runs as, if another group holds it
 }
 
 // TaskRunRef is what a subflow run needs to know of the task run that it runs as.
@@ -41,9 +42,10 @@ func (r *TaskRunRef) slot() byte {
 
 // FlowRunLinks are the ids of what a flow run refers to in other groups.
 type FlowRunLinks struct {
-	Flow   prefect.ID
-	Queue  prefect.ID // null for none
-	Parent prefect.ID // null if the task run is in the run's group
+	Flow       prefect.ID
+	Deployment prefect.ID // null for none
+	Queue      prefect.ID // null for none
+	Parent     prefect.ID // null if the task run is in the run's group
 }
 
 // ReadFlowRunLinks reads them of one run.
@@ -57,7 +59,7 @@ func (q *ReadFlowRunLinks) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 	if run == nil {
 		return (*FlowRunLinks)(nil), nil
 	}
-	links := &FlowRunLinks{Flow: run.FlowID, Queue: run.WorkQueueID}
+	links := &FlowRunLinks{Flow: run.FlowID, Deployment: run.DeploymentID, Queue: run.WorkQueueID}
 	if !store.TaskRuns.Has(tx, key(run.ParentTaskRunID)) {
 		links.Parent = run.ParentTaskRunID
 	}
@@ -76,6 +78,9 @@ func surroundingsOf(ctx context.Context, b Backend, run prefect.ID) (Surrounding
 		return around, err
 	}
 	if around.Flow, err = Ask[*FlowRef](ctx, b, Coordination, &ReadFlowRef{ID: links.Flow}); err != nil {
+		return around, err
+	}
+	if around.Deployment, err = deploymentOf(ctx, b, links.Deployment); err != nil {
 		return around, err
 	}
 	if !links.Queue.IsNull() {

@@ -8,7 +8,7 @@ var State = Schema{
 	Flows, Leases,
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts, ArtifactCollections,
 	TaskQueue, CancelledRuns,
-	Deployments, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits, Variables, SavedSearches,
+	Deployments, ScheduleProgresses, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits, Variables, SavedSearches,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,
 	Charters, Members, Removals, Placements,

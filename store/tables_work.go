@@ -10,7 +10,7 @@ import (
 
 // Deployments hold their schedules.
 var (
-	DeploymentsByName = &Index[prefect.Deployment]{
+	DeploymentsByFlow = &Index[prefect.Deployment]{
 		Number: 1, Version: 1, Unique: true,
 		Keys: func(d *prefect.Deployment, k Key, add func(Key)) { add(k.ID(d.FlowID).String(d.Name)) },
 	}
@@ -22,9 +22,37 @@ var (
 			}
 		},
 	}
+	DeploymentsByName = &Index[prefect.Deployment]{
+		Number: 3, Version: 1,
+		Keys: func(d *prefect.Deployment, k Key, add func(Key)) { add(k.String(d.Name)) },
+	}
 	Deployments = NewTable("deployments", 20, idLen,
 		func(d *prefect.Deployment, k Key) Key { return k.ID(d.ID) },
-		DeploymentsByName, DeploymentsByQueue)
+		DeploymentsByFlow, DeploymentsByQueue, DeploymentsByName)
+)
+
+// ScheduleProgress is how far the runs of an active schedule were made.
+type ScheduleProgress struct {
+	DeploymentID prefect.ID   `row:"1"`
+	ScheduleID   prefect.ID   `row:"2"`
+	Stamp        prefect.ID   `row:"3"` // another one after each change of deployment or schedule
+	Through      prefect.Time `row:"4"` // the last date that a run was made for; null for none since that change
+	Due          prefect.Time `row:"5"` // when more are to be made; null for never
+}
+
+// Progress of schedules, as far as they and their deployments are active.
+var (
+	ScheduleProgressByDue = &Index[ScheduleProgress]{
+		Number: 1, Version: 1,
+		Keys: func(p *ScheduleProgress, k Key, add func(Key)) {
+			if p.Due != 0 {
+				add(k.Time(p.Due))
+			}
+		},
+	}
+	ScheduleProgresses = NewTable("schedule_progress", 27, 2*idLen,
+		func(p *ScheduleProgress, k Key) Key { return k.ID(p.DeploymentID).ID(p.ScheduleID) },
+		ScheduleProgressByDue)
 )
 
 // Work pools, their queues and workers.

@@ -117,7 +117,7 @@ func (c *check) option(key, value string, hasValue bool) (ok bool) {
 		return known
 	case "int16":
 		return !hasValue && parseTo(&c.bounds.ge, "-32768") && parseTo(&c.bounds.le, "32767")
-	case "retry_delay":
+	case "retry_delay", "schedule":
 		c.format = key
 		return !hasValue
 	}

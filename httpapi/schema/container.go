@@ -176,8 +176,11 @@ func eachEntry(d *decoder, read func(key string)) {
 
 // rawOf returns the decoder of a value that is kept as it was sent.
 func rawOf(k check) decodeFunc {
-	if k.format == "retry_delay" {
+	switch k.format {
+	case "retry_delay":
 		return decodeRetryDelay
+	case "schedule":
+		return decodeSchedule
 	}
 	return func(d *decoder, v reflect.Value) {
 		start := d.pos

@@ -44,10 +44,12 @@
 //	object        a JSON that must be an object
 //	set           a list without duplicates
 //	retry_delay   a JSON that is a number or a list of numbers
+//	schedule      a JSON that is the schedule of a deployment
 //	each=RULE     a named rule for the items of a list or object
 //	RULE          a named rule for the value: name, parameters, input_key, cache_key,
 //	              event_name, related, related_resource, jitter_factor, clean,
-//	              emptyish, job_template
+//	              emptyish, job_template, name_or_empty, object_item,
+//	              max_scheduled_runs
 //	-             no part of a request, and nothing else in the tag
 //
 // Problems are told in the order of the fields, so they are declared in that of the

@@ -18,6 +18,7 @@ type rule struct {
 // rules are those that a check tag can name.
 var rules = map[string]rule{
 	"name":             {reflect.String, checkName},
+	"name_or_empty":    {reflect.String, checkNameOrEmpty},
 	"parameters":       {reflect.Slice, checkParameters},
 	"input_key":        {reflect.String, checkInputKey},
 	"cache_key":        {reflect.String, longest(2000, "Cache key exceeded maximum allowed length of 2000 characters.")},
@@ -31,6 +32,9 @@ var rules = map[string]rule{
 	"artifact_key":     {reflect.String, checkArtifactKey},
 	"variable_name":    {reflect.String, checkVariableName},
 	"variable_value":   {reflect.Slice, checkVariableValue},
+	"object_item":      {reflect.Slice, checkObject},
+
+	"max_scheduled_runs": {reflect.Int, checkMaxScheduledRuns},
 }
 
 const namePattern = `^[^/%&><]+$`

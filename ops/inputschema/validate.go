@@ -26,12 +26,18 @@ func (v *Violation) Error() string { return v.Text }
 
 // Validate holds a value to a schema. A value that is not allowed is a *Violation;
 // any other error is about the schema.
-func Validate(value, schema prefect.JSON) error {
+func Validate(value, schema prefect.JSON) error { return validate(value, schema, false) }
+
+// ValidateVariables does the same for job variables: null is also a value of what has a
+// default, since old clients print what is not set as null.
+func ValidateVariables(value, schema prefect.JSON) error { return validate(value, schema, true) }
+
+func validate(value, schema prefect.JSON, nullable bool) error {
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
-	amend(document)
+	amend(document, nullable)
 	compiled, err := compile(document)
 	if err != nil {
 		return err
@@ -89,14 +95,14 @@ func (noLoader) Load(string) (any, error) { return nil, errors.New("references g
 
 // amend turns what old clients made of optional fields and tuples into what JSON
 // Schema 2020-12 calls them, and lets blocks be referred to. The dialect that a
-// schema names is not looked at.
-func amend(document any) {
+// schema names is not looked at. With nullable, what has a default may be null too.
+func amend(document any, nullable bool) {
 	schema, ok := document.(map[string]any)
 	if !ok {
 		return
 	}
 	delete(schema, "$schema")
-	amendProperties(schema)
+	amendProperties(schema, nullable)
 	definitions, _ := schema["definitions"].(map[string]any)
 	blocks := map[string]any{}
 	for _, d := range definitions {
@@ -104,7 +110,7 @@ func amend(document any) {
 		if !ok {
 			continue
 		}
-		amendProperties(definition)
+		amendProperties(definition, nullable)
 		title, _ := definition["title"].(string)
 		if _, ok := definition["block_type_slug"]; ok && title != "" {
 			blocks[title] = map[string]any{"oneOf": []any{definition, blockReference()}}
@@ -130,7 +136,7 @@ func blockReference() map[string]any {
 	}
 }
 
-func amendProperties(schema map[string]any) {
+func amendProperties(schema map[string]any, nullable bool) {
 	properties, _ := schema["properties"].(map[string]any)
 	required, _ := schema["required"].([]any)
 	for name, p := range properties {
@@ -140,7 +146,7 @@ func amendProperties(schema map[string]any) {
 		}
 		kind, typed := property["type"]
 		_, defaulted := property["default"]
-		if typed && kind != "null" && !defaulted && !slices.Contains(required, any(name)) {
+		if typed && kind != "null" && (!defaulted || nullable) && !slices.Contains(required, any(name)) {
 			property["anyOf"] = []any{map[string]any{"type": kind}, map[string]any{"type": "null"}}
 			delete(property, "type")
 		}
@@ -148,6 +154,6 @@ func amendProperties(schema map[string]any) {
 			property["prefixItems"] = items
 			delete(property, "items")
 		}
-		amendProperties(property)
+		amendProperties(property, nullable)
 	}
 }
