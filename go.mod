@@ -33,7 +33,6 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.73.1
-	github.com/teambition/rrule-go v1.8.2
 	golang.org/x/sync v0.24.0
 )
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"prefectd/prefect"
 	"prefectd/prefect/schedules"
@@ -151,7 +150,7 @@ func (s *Scheduler) next(due *DueSchedule, now prefect.Time) (ScheduledDates, er
 	p := due.Progress
 	answer := ScheduledDates{DeploymentID: p.DeploymentID, ScheduleID: p.ScheduleID, Stamp: p.Stamp, Through: p.Through}
 	schedule, err := schedules.Parse(due.Schedule)
-	var ahead []time.Time
+	var ahead []schedules.Date
 	if err == nil {
 		ahead, err = s.ahead(schedule, now, now.Add(s.MaxTime))
 	}
@@ -160,9 +159,9 @@ func (s *Scheduler) next(due *DueSchedule, now prefect.Time) (ScheduledDates, er
 		return answer, err
 	}
 	for _, date := range ahead {
-		if at := prefect.TimeOf(date); at > p.Through {
-			answer.Dates = append(answer.Dates, ScheduledDate{at, dateText(date)})
-			answer.Through = at
+		if date.Time > p.Through {
+			answer.Dates = append(answer.Dates, ScheduledDate{date.Time, date.String()})
+			answer.Through = date.Time
 		}
 	}
 	answer.Due = s.again(schedule, ahead, now)
@@ -171,13 +170,13 @@ func (s *Scheduler) next(due *DueSchedule, now prefect.Time) (ScheduledDates, er
 
 // ahead are the dates from start to end of which there are to be runs: the first ones,
 // until there are enough and they reach far enough.
-func (s *Scheduler) ahead(schedule schedules.Schedule, start, end prefect.Time) ([]time.Time, error) {
+func (s *Scheduler) ahead(schedule schedules.Schedule, start, end prefect.Time) ([]schedules.Date, error) {
 	if s.MaxRuns <= 0 {
 		return nil, nil
 	}
 	for n := max(s.MinRuns, 4); ; n *= 4 {
 		n = min(n, s.MaxRuns)
-		dates, err := schedules.Dates(schedule, n, start.Go(), end.Go())
+		dates, err := schedule.Dates(n, start, end)
 		for i := range dates {
 			if s.suffice(dates[:i+1], start) {
 				return dates[:i+1], nil
@@ -190,20 +189,20 @@ func (s *Scheduler) ahead(schedule schedules.Schedule, start, end prefect.Time) 
 }
 
 // suffice reports whether runs at some dates are enough, and reach far enough.
-func (s *Scheduler) suffice(dates []time.Time, start prefect.Time) bool {
-	return len(dates) >= s.MinRuns && prefect.TimeOf(dates[len(dates)-1]) >= start.Add(s.MinTime)
+func (s *Scheduler) suffice(dates []schedules.Date, start prefect.Time) bool {
+	return len(dates) >= s.MinRuns && dates[len(dates)-1].Time >= start.Add(s.MinTime)
 }
 
 // again is when a schedule of which there are runs at some dates is to be looked at again:
 // when they are too few or do not reach far enough any more; null for never.
-func (s *Scheduler) again(schedule schedules.Schedule, ahead []time.Time, now prefect.Time) prefect.Time {
+func (s *Scheduler) again(schedule schedules.Schedule, ahead []schedules.Date, now prefect.Time) prefect.Time {
 	if len(ahead) == 0 || len(ahead) < s.MaxRuns && !s.suffice(ahead, now) {
 		return s.laterDate(schedule, now)
 	}
-	last := prefect.TimeOf(ahead[len(ahead)-1])
+	last := ahead[len(ahead)-1].Time
 	due := last.Add(-s.MinTime)
 	if n := len(ahead) - s.MinRuns; n >= 0 && n < len(ahead) {
-		due = min(due, prefect.TimeOf(ahead[n]))
+		due = min(due, ahead[n].Time)
 	}
 	// Not before the service would look at it anyway, but while some of them are left.
 	return max(due, now.Add(max(min(s.Every, last.Sub(now)/2), prefect.Millisecond)))
@@ -211,20 +210,11 @@ func (s *Scheduler) again(schedule schedules.Schedule, ahead []time.Time, now pr
 
 // laterDate is when the first date comes into view that is too far ahead now.
 func (s *Scheduler) laterDate(schedule schedules.Schedule, now prefect.Time) prefect.Time {
-	later, err := schedules.Dates(schedule, 1, now.Add(s.MaxTime+1).Go(), time.Time{})
+	later, err := schedule.Dates(1, now.Add(s.MaxTime+1), 0)
 	if err != nil || len(later) == 0 {
 		return 0
 	}
-	return max(prefect.TimeOf(later[0]).Add(-s.MaxTime), now.Add(s.Every))
-}
-
-// dateText is a date as the keys of runs have it: the time in the schedule's zone.
-func dateText(date time.Time) string {
-	layout := "2006-01-02 15:04:05-07:00"
-	if date.Nanosecond() != 0 {
-		layout = "2006-01-02 15:04:05.000000-07:00"
-	}
-	return date.Format(layout)
+	return max(later[0].Time.Add(-s.MaxTime), now.Add(s.Every))
 }
 
 // ScheduleNow makes the runs of the active schedules of a deployment in some span of time,
@@ -267,7 +257,7 @@ func ScheduleNow(ctx context.Context, b Backend, id prefect.ID, q *prefect.Sched
 			return Unprocessable(err.Error())
 		}
 		for _, date := range ahead {
-			dates.Dates = append(dates.Dates, ScheduledDate{prefect.TimeOf(date), dateText(date)})
+			dates.Dates = append(dates.Dates, ScheduledDate{date.Time, date.String()})
 		}
 		op.Schedules = append(op.Schedules, dates)
 	}

@@ -111,14 +111,14 @@ func TestEachDateHasOneRun(t *testing.T) {
 			schedule, err := schedules.Parse(s.Schedule)
 			require.NoError(t, err)
 			for at := start; at <= max(p.Through, c.Now()); {
-				dates, err := schedules.Dates(schedule, 0, at.Go(), max(p.Through, c.Now()).Go())
+				dates, err := schedule.Dates(0, at, max(p.Through, c.Now()))
 				require.NoError(t, err)
 				if len(dates) == 0 {
 					break
 				}
 				for _, date := range dates {
-					want[fmt.Sprintf("scheduled %s %s %s", d.ID, s.ID, dateText(date))] = 1
-					at = prefect.TimeOf(date) + 1
+					want[fmt.Sprintf("scheduled %s %s %s", d.ID, s.ID, date)] = 1
+					at = date.Time + 1
 				}
 			}
 		}

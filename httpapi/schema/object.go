@@ -1,11 +1,14 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"reflect"
 	"slices"
 	"strings"
+
+	"prefectd/prefect"
 )
 
 // object decodes a struct from a JSON object.
@@ -151,9 +154,29 @@ func (o *object) decode(d *decoder, v reflect.Value) {
 	o.finish(d, v, seen, problems)
 	if o.checks && len(d.problems) == problems {
 		if err := v.Addr().Interface().(checker).Check(); err != nil {
-			d.report(valueError(err.Error()), start)
+			d.reportCheck(err, start)
 		}
 	}
+}
+
+// located is what Check may answer when it is one field that is wrong.
+type located interface {
+	error
+	In() string // the field's name, or nothing
+}
+
+// reportCheck reports what is wrong with the object that begins at start.
+func (d *decoder) reportCheck(err error, start int) {
+	var at located
+	if !errors.As(err, &at) || at.In() == "" {
+		d.report(valueError(err.Error()), start)
+		return
+	}
+	var sent map[string]prefect.JSON
+	if prefect.Unmarshal(d.text[start:d.pos], &sent) != nil || sent[at.In()] == nil {
+		sent = map[string]prefect.JSON{at.In(): prefect.JSON("null")} // it was not sent
+	}
+	d.reportAt(at.In(), valueError(err.Error()), sent[at.In()])
 }
 
 // decodeMembers reads what was sent and returns the set of fields that were.

@@ -4,352 +4,248 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"prefectd/prefect"
 )
 
-// Cron is a schedule in the dialect of croniter: five fields, then seconds, then years;
-// names, aliases, ranges that wrap, L and # of days. None of the cron packages for Go
-// knows it (most have seconds first, and no ranges like FRI-MON), and what they do about
-// clocks that change differs.
+// Cron is a schedule of cron fields: minute, hour, day of the month, month, day of the
+// week, then perhaps second and year.
+//
+// The dialect is that of Python's croniter, which no library for Go speaks: robfig/cron
+// has neither L and # nor years nor days and weekdays that must both match, gronx puts
+// the seconds first and has no ranges that wrap around (FRI-MON), and both decide
+// differently when clocks change.
 type Cron struct {
-	line   string
-	zone   *time.Location
-	either bool // a day of the month or of the week will do, if both are limited
-
-	seconds, minutes, hours, months, years set
-	days                                   set // of the month; 0 is the last
-	weekdays                               set // 0 is Sunday
-	nth                                    [7]set
-	anyDay, anyWeekday                     bool
-	barren                                 bool // the last day of the month and the nth weekday do not go together there
+	Cron     string
+	Timezone *string
+	DayOr    bool // a date needs the day or the weekday, not both, when both are restricted
+	fields   *cronFields
+	zone     *time.Location
 }
 
-// set is numbers up to 63, or years since 1970 up to 2099; nil is all of them.
-type set []bool
+// NewCron checks the fields of a cron schedule. A null zone is UTC.
+func NewCron(cron string, timezone *string, dayOr bool) (*Cron, error) {
+	fields, err := parseCron(cron)
+	switch {
+	case errors.Is(err, errRandom):
+		return nil, &Invalid{"cron", fmt.Sprintf(`Random and Hashed expressions are unsupported, received: "%s"`, cron)}
+	case err != nil:
+		return nil, &Invalid{"cron", fmt.Sprintf(`Invalid cron string: "%s"`, cron)}
+	}
+	zone, err := fieldZone(timezone, "")
+	if err != nil {
+		return nil, err
+	}
+	return &Cron{cron, timezone, dayOr, fields, zone}, nil
+}
 
-func (s set) has(n int) bool { return s == nil || n >= 0 && n < len(s) && s[n] }
+// Kind implements Schedule.
+func (*Cron) Kind() string { return "CronSchedule" }
 
-// next is the first number in the set from n on.
-func (s set) next(n, last int) (int, bool) {
-	for ; n <= last; n++ {
-		if s.has(n) {
-			return n, true
+// JSON implements Schedule.
+func (c *Cron) JSON() prefect.JSON {
+	return printed(struct {
+		Cron     string  `json:"cron"`
+		Timezone *string `json:"timezone"`
+		DayOr    bool    `json:"day_or"`
+	}{c.Cron, c.Timezone, c.DayOr})
+}
+
+// Dates implements Schedule.
+func (c *Cron) Dates(n int, start, end prefect.Time) ([]Date, error) {
+	n = limit(n, end)
+	first, last := ceilSeconds(start), int64(lastDate)
+	if !end.IsNull() {
+		last = floorSeconds(end)
+	}
+	clock := newClock(c.zone)
+	walk := c.walk(clock, floorSeconds(start), first-floorSeconds(start))
+	dates := make([]int64, 0, min(n, 128))
+	var err error
+	for range maxDates + 2 {
+		var date int64
+		if date, err = walk.next(last); err != nil || date > last {
+			break
 		}
+		if at, found := slices.BinarySearch(dates, date); date >= first && !found {
+			dates = slices.Insert(dates, at, date)
+		}
+		if len(dates) >= n {
+			break
+		}
+	}
+	return datesOf(dates, c.zone), err
+}
+
+// cronWalk goes from match to match. Where the start is right behind a gap, times that
+// were skipped have been put there: the walk merges them with those of the clock.
+type cronWalk struct {
+	cron    *Cron
+	clock   *clock
+	wall    int64 // where the search goes on
+	skipped int64 // where the search among skipped times goes on
+	gapEnd  int64 // where these end; no later than skipped without any
+}
+
+// walk starts at an instant, or the second behind it.
+func (c *Cron) walk(clock *clock, start, behind int64) *cronWalk {
+	w := &cronWalk{cron: c, clock: clock, wall: clock.wall(start) + behind}
+	gap := clock.offset - clock.before
+	switch since := start - clock.start; {
+	case since < -gap: // in the second pass of a repeated time
+		w.wall = clock.start + clock.before
+	case since < gap:
+		w.skipped, w.gapEnd = w.wall-gap, clock.start+clock.offset
+	}
+	return w
+}
+
+// next is the next instant; if it is behind last, it may be any that is.
+func (w *cronWalk) next(last int64) (int64, error) {
+	wall, ok := w.cron.next(w.wall, w.clock.limit(last))
+	if w.skipped < w.gapEnd {
+		if s, found := w.cron.next(w.skipped, w.gapEnd); found && s < w.gapEnd {
+			if date := w.clock.instant(s, forward); !ok || date <= w.clock.instant(wall, forward) {
+				w.skipped = s + 1
+				return date, nil
+			}
+		}
+		w.skipped = w.gapEnd
+	}
+	if !ok {
+		return 0, ErrNoDate
+	}
+	w.wall = wall + 1
+	return w.clock.instant(wall, forward), nil
+}
+
+// next is the first wall time from wall on that matches. It may be any behind last.
+func (c *Cron) next(wall, last int64) (int64, bool) {
+	f := c.fields
+	if !c.DayOr || f.days.any || f.weekdays.any {
+		return f.next(wall, last, true, true)
+	}
+	byDay, ok := f.next(wall, last, true, false)
+	if !ok {
+		return 0, false
+	}
+	byWeekday, ok := f.next(wall, last, false, true)
+	return min(byDay, byWeekday), ok
+}
+
+// cronFields are the values that match.
+type cronFields struct {
+	minutes, hours, days, months, weekdays, seconds cronSet
+	lastDay                                         bool         // L: the last day of the month
+	nth                                             [7]uint8     // for each weekday: bits 1 to 5 which of the month, bit 0 the last
+	isNth                                           bool         // nth counts instead of weekdays
+	hasSeconds                                      bool         // or they are 0
+	years                                           map[int]bool // nil for any
+	lastYear                                        int          // that matches
+}
+
+// maxYears is how far apart two matches may be.
+const maxYears = 50
+
+// next is the first wall time from wall on that matches, whichever of days and
+// weekdays are looked at. The steps are those of croniter, which moves on in the
+// largest unit that doesn't match; see stepDay for what comes of it.
+func (f *cronFields) next(wall, last int64, days, weekdays bool) (int64, bool) {
+	if !f.hasSeconds {
+		wall = (wall + 59) / 60 * 60
+	}
+	year, month, mday := dateOf(wall / secondsOfDay)
+	for started := year; year-started <= maxYears && wall <= lastDate; year, month, mday = dateOf(wall / secondsOfDay) {
+		day := wall / secondsOfDay
+		if wall > last {
+			return wall, true
+		}
+		if f.years != nil && !f.years[year] {
+			if year > f.lastYear {
+				return 0, false
+			}
+			wall = dayOf(year+1, time.January, 1) * secondsOfDay
+			continue
+		}
+		if !f.months.has(int(month)) {
+			wall = dayOf(year, month+1, 1) * secondsOfDay
+			continue
+		}
+		step := 0
+		if days {
+			step = f.stepDay(mday, monthDays(year, month))
+		}
+		if step == 0 && f.isNth {
+			step = f.stepNth(day, mday, monthDays(year, month))
+		} else if step == 0 && weekdays {
+			step = f.weekdays.step(int(day+1)%daysOfWeek, daysOfWeek)
+		}
+		if step != 0 {
+			wall = (day + int64(step)) * secondsOfDay
+			continue
+		}
+		if step := f.hours.step(int(wall%secondsOfDay)/3600, 24); step != 0 {
+			wall = (wall/3600 + int64(step)) * 3600
+			continue
+		}
+		if step := f.minutes.step(int(wall%3600)/60, 60); step != 0 {
+			wall = (wall/60 + int64(step)) * 60
+			continue
+		}
+		if step := f.seconds.step(int(wall%60), 60); step != 0 && f.hasSeconds {
+			wall += int64(step)
+			continue
+		}
+		return wall, true
 	}
 	return 0, false
 }
 
-var cronAliases = map[string]string{
-	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
-	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+// stepDay is how many days there are to one that matches. It is told a day that the
+// month doesn't have as if it had it, as in the reference: from February 2, the days
+// 1,30 lead to March 2, so that March 1 is passed over.
+func (f *cronFields) stepDay(mday, length int) int {
+	if f.days.any || f.lastDay && mday == length {
+		return 0
+	}
+	if f.lastDay && f.days.values>>mday == 0 {
+		return length - mday
+	}
+	return f.days.step(mday, length)
 }
 
-// field is one of a cron line.
-type field struct {
-	name     string
-	min, max int
-	names    string // three letters each, from min on
-}
-
-var cronFields = []field{
-	{"minute", 0, 59, ""},
-	{"hour", 0, 23, ""},
-	{"day", 1, 31, ""},
-	{"month", 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
-	{"weekday", 0, 7, "sunmontuewedthufrisat"},
-	{"second", 0, 59, ""},
-	{"year", 1970, 2099, ""},
-}
-
-// ParseCron reads a cron line. With either, a day has to fit the day of the month or that
-// of the week when both are limited; else both.
-func ParseCron(line string, zone *time.Location, either bool) (*Cron, error) {
-	text := strings.ToLower(strings.TrimSpace(line))
-	if alias, ok := cronAliases[text]; ok {
-		text = alias
-	}
-	parts := strings.Fields(text)
-	if len(parts) < 5 || len(parts) > len(cronFields) {
-		return nil, fmt.Errorf("Invalid cron: %q", line)
-	}
-	for _, p := range parts {
-		if p == "r" || p == "h" {
-			return nil, errors.New("Random and Hashed expressions are unsupported")
+// stepNth is how many days there are to a weekday that is the right one of its month,
+// or else to the next month.
+func (f *cronFields) stepNth(day int64, mday, length int) int {
+	best := length + 1
+	firstWeekday := int(day+1+int64(daysOfWeek*5)-int64(mday-1)) % daysOfWeek // Sunday is 0
+	for weekday, which := range f.nth {
+		if which == 0 {
+			continue
 		}
-	}
-	c := &Cron{line: line, zone: zone, either: either, seconds: only(0)}
-	for i, p := range parts {
-		if err := c.parse(&cronFields[i], p); err != nil {
-			return nil, fmt.Errorf("Invalid cron: %q: %w", line, err)
-		}
-	}
-	if c.days != nil && c.days[0] {
-		c.barren = slices.ContainsFunc(c.nth[:], func(s set) bool { return s != nil })
-	}
-	return c, nil
-}
-
-func only(n int) set {
-	s := make(set, n+1)
-	s[n] = true
-	return s
-}
-
-func (c *Cron) parse(f *field, text string) error {
-	if text == "?" && (f.name == "day" || f.name == "weekday") {
-		text = "*"
-	}
-	chosen := make(set, f.max+1)
-	for item := range strings.SplitSeq(text, ",") {
-		special, err := c.parseSpecial(f, item, chosen)
-		if err == nil && !special {
-			err = f.choose(chosen, item)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if f.name == "weekday" {
-		chosen[0] = chosen[0] || chosen[7]
-		chosen = chosen[:7]
-	}
-	all := !slices.Contains(chosen[f.min:], false)
-	if all {
-		chosen = nil
-	}
-	switch f.name {
-	case "minute":
-		c.minutes = chosen
-	case "hour":
-		c.hours = chosen
-	case "day":
-		c.days, c.anyDay = chosen, all
-	case "month":
-		c.months = chosen
-	case "weekday":
-		c.weekdays, c.anyWeekday = chosen, all
-	case "second":
-		c.seconds = chosen
-	case "year":
-		c.years = chosen
-	}
-	return nil
-}
-
-// parseSpecial reads what only days have: l, l5, 5#2.
-func (c *Cron) parseSpecial(f *field, item string, chosen set) (special bool, err error) {
-	switch f.name {
-	case "day":
-		if item == "l" {
-			chosen[0] = true
-			return true, nil
-		}
-	case "weekday":
-		if day, ok := strings.CutPrefix(item, "l"); ok && day != "" {
-			n, err := f.number(day)
-			if err != nil {
-				return true, err
-			}
-			c.choose(n%7, lastOfMonth)
-			return true, nil
-		}
-		if day, count, ok := strings.Cut(item, "#"); ok {
-			n, err := f.number(day)
-			which, bad := strconv.Atoi(count)
-			if err != nil || bad != nil || which < 1 || which > 5 {
-				return true, fmt.Errorf("%q is not understood", item)
-			}
-			c.choose(n%7, which)
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// lastOfMonth stands for the last weekday of its kind in a month.
-const lastOfMonth = 6
-
-func (c *Cron) choose(weekday, which int) {
-	if c.nth[weekday] == nil {
-		c.nth[weekday] = make(set, lastOfMonth+1)
-	}
-	c.nth[weekday][which] = true
-}
-
-// choose adds what a part between commas says: *, a number, a range, each with a step.
-func (f *field) choose(chosen set, item string) error {
-	span, stepText, stepped := strings.Cut(item, "/")
-	step := 1
-	if stepped {
-		var err error
-		if step, err = strconv.Atoi(stepText); err != nil || step < 1 {
-			return fmt.Errorf("step %q is not understood", stepText)
-		}
-	}
-	low, high := f.min, f.max
-	if f.name == "weekday" {
-		high = 6
-	}
-	var err error
-	switch from, to, ranged := strings.Cut(span, "-"); {
-	case span == "*":
-	case ranged:
-		if low, err = f.number(from); err != nil {
-			return err
-		}
-		if high, err = f.number(to); err != nil {
-			return err
-		}
-	default:
-		if low, err = f.number(span); err != nil {
-			return err
-		}
-		if !stepped {
-			high = low
-		}
-	}
-	last := f.max
-	if f.name == "weekday" {
-		last = 6
-		if low == 7 && high != 7 {
-			low = 0
-		}
-	}
-	if low <= high {
-		for n := low; n <= high; n += step {
-			chosen[n] = true
-		}
-		return nil
-	}
-	for n := low; n <= last+1+high-f.min; n += step { // over the end
-		if n <= last {
-			chosen[n] = true
-		} else {
-			chosen[n-last-1+f.min] = true
-		}
-	}
-	return nil
-}
-
-func (f *field) number(text string) (int, error) {
-	if f.names != "" && len(text) >= 3 {
-		if at := strings.Index(f.names, text); at >= 0 && at%3 == 0 && len(text) == 3 {
-			return f.min + at/3, nil
-		}
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < f.min || n > f.max {
-		return 0, fmt.Errorf("%q is no %s", text, f.name)
-	}
-	return n, nil
-}
-
-// never is how far ahead a date is looked for.
-const never = 50 * 366
-
-// errNever is a cron line without dates.
-var errNever = errors.New("failed to find next date")
-
-// after is the first wall time behind one.
-func (c *Cron) after(wall time.Time) (time.Time, error) {
-	if c.barren {
-		return time.Time{}, errNever
-	}
-	t := wall.Truncate(time.Second).Add(time.Second)
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	for range never {
-		date := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-		if !c.years.has(date.Year()) && date.Year() > cronFields[6].max {
-			break
-		}
-		if c.onDay(date) {
-			if h, m, s, ok := c.onDayAfter(hour, minute, second); ok {
-				return date.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second), nil
-			}
-		}
-		day, hour, minute, second = day+1, 0, 0, 0
-	}
-	return time.Time{}, errNever
-}
-
-// onDayAfter is the first time of a day that is not before one.
-func (c *Cron) onDayAfter(hour, minute, second int) (h, m, s int, ok bool) {
-	for h = hour; ; h++ {
-		if h, ok = c.hours.next(h, 23); !ok {
-			return 0, 0, 0, false
-		}
-		if h > hour {
-			minute, second = 0, 0
-		}
-		for m = minute; ; m++ {
-			if m, ok = c.minutes.next(m, 59); !ok {
-				break
-			}
-			if m > minute || h > hour {
-				second = 0
-			}
-			if s, ok = c.seconds.next(second, 59); ok {
-				return h, m, s, true
+		first := 1 + (weekday-firstWeekday+daysOfWeek)%daysOfWeek
+		for nth := 1; nth <= 5; nth++ {
+			candidate := first + (nth-1)*daysOfWeek
+			wanted := which>>nth&1 != 0 || which&1 != 0 && candidate+daysOfWeek > length
+			if wanted && candidate >= mday && candidate <= length {
+				best = min(best, candidate)
 			}
 		}
 	}
+	return best - mday
 }
 
-func (c *Cron) onDay(date time.Time) bool {
-	if !c.years.has(date.Year()) || !c.months.has(int(date.Month())) {
-		return false
-	}
-	byDay, byWeekday := c.fitsDay(date), c.fitsWeekday(date)
-	switch {
-	case c.anyDay:
-		return byWeekday
-	case c.anyWeekday:
-		return byDay
-	case c.either:
-		return byDay || byWeekday
-	}
-	return byDay && byWeekday
+// limit is a wall time behind which no instant up to last is.
+func (c *clock) limit(last int64) int64 {
+	return min(last, lastDate) + 2*secondsOfDay
 }
 
-func (c *Cron) fitsDay(date time.Time) bool {
-	if c.days.has(date.Day()) {
-		return true
-	}
-	return c.days[0] && date.AddDate(0, 0, 1).Day() == 1
-}
+var errRandom = errors.New("a random field")
 
-func (c *Cron) fitsWeekday(date time.Time) bool {
-	weekday := int(date.Weekday())
-	if c.weekdays.has(weekday) {
-		return true
-	}
-	nth := c.nth[weekday]
-	return nth != nil && (nth[(date.Day()-1)/7+1] || nth[lastOfMonth] && date.AddDate(0, 0, 7).Month() != date.Month())
-}
-
-// dates yields the dates from an instant on, until it is told to stop.
-func (c *Cron) dates(start time.Time, yield func(time.Time) bool) error {
-	wall := wallOf(start.Add(-time.Second), c.zone)
-	if wall.Nanosecond() > 0 {
-		wall = wall.Truncate(time.Second).Add(time.Second)
-	}
-	wall = wall.Add(-skipped(start, c.zone))
-	for range maxCandidates {
-		next, err := c.after(wall)
-		if err != nil {
-			return err
-		}
-		wall = next
-		date := in(c.zone, next, forward)
-		if date.Before(start) {
-			continue // in the second pass of an hour that clocks show twice
-		}
-		if !yield(date) {
-			return nil
-		}
-	}
-	return nil
+// isRandom reports whether a field stands for a random value.
+func isRandom(field string) bool {
+	rest, ok := strings.CutPrefix(field, "r")
+	return ok && (rest == "" || rest[0] == '(' || rest[0] == '/')
 }

@@ -1,80 +1,85 @@
-package schedules
+package schedules_test
 
 import (
+	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"prefectd/prefect"
+	"prefectd/prefect/schedules"
 )
 
-// golden is a case that was recorded with the reference.
+// golden is a case that the classes of the Python server computed.
 type golden struct {
-	ID         string       `json:"id"`
-	Kind       string       `json:"kind"`
-	Spec       prefect.JSON `json:"spec"`
-	Start      string       `json:"start"`
-	End        string       `json:"end"`
-	N          int          `json:"n"`
-	Note       string       `json:"note"`
-	Dates      []string     `json:"dates"`
-	UTC        []string     `json:"dates_utc"`
-	Newer      []string     `json:"dates_utc_py313"`
-	Validation prefect.JSON `json:"validation_error"`
-	Raises     prefect.JSON `json:"raises_after_dates"`
-	Error      prefect.JSON `json:"error"`
+	ID, Kind, Note  string
+	Spec            json.RawMessage
+	Start, End      string
+	N               int
+	Dates           []string // with the offset of the zone
+	DatesUTC        []string `json:"dates_utc"`
+	DatesUTC313     []string `json:"dates_utc_py313"` // what is right where Python versions differ
+	ValidationError string   `json:"validation_error"`
+	Raises          string   `json:"raises_after_dates"`
 }
 
-func goldens(t *testing.T) []golden {
-	raw, err := os.ReadFile("testdata/golden.json")
+func goldens(t testing.TB) []golden {
+	text, err := os.ReadFile("testdata/golden.json")
 	require.NoError(t, err)
-	var all struct {
-		Cases []golden `json:"cases"`
-	}
-	require.NoError(t, prefect.Unmarshal(raw, &all))
-	return all.Cases
+	var file struct{ Cases []golden }
+	require.NoError(t, json.Unmarshal(text, &file))
+	require.Len(t, file.Cases, 412)
+	return file.Cases
 }
 
-func instant(t *testing.T, text string) time.Time {
+func instant(t testing.TB, text string) prefect.Time {
 	if text == "" {
-		return time.Time{}
+		return 0
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	require.NoError(t, err)
-	return at
+	return prefect.TimeOf(at)
 }
 
-func TestDatesAreThoseOfTheReference(t *testing.T) {
-	for _, g := range goldens(t) {
-		t.Run(g.ID+" "+g.Note, func(t *testing.T) {
-			s, err := Parse(g.Spec)
-			if !prefect.IsNull(g.Validation) {
-				require.Error(t, err, string(g.Spec))
+func TestDatesAsTheReference(t *testing.T) {
+	for _, c := range goldens(t) {
+		t.Run(c.ID, func(t *testing.T) {
+			s, err := schedules.Parse(prefect.JSON(c.Spec))
+			if c.ValidationError != "" {
+				var invalid *schedules.Invalid
+				require.ErrorAs(t, err, &invalid)
+				require.Contains(t, c.ValidationError, "Value error, Invalid ")
 				return
 			}
-			require.NoError(t, err, string(g.Spec))
-			dates, err := Dates(s, g.N, instant(t, g.Start), instant(t, g.End))
-			if !prefect.IsNull(g.Raises) || !prefect.IsNull(g.Error) {
-				require.Error(t, err, string(g.Spec))
-			} else {
-				require.NoError(t, err, string(g.Spec))
+			require.NoError(t, err, "%s", c.Spec)
+			dates, err := s.Dates(c.N, instant(t, c.Start), instant(t, c.End))
+			require.Equal(t, c.Raises != "", err != nil, "%v", err)
+			var utc, local []string
+			for _, d := range dates {
+				utc = append(utc, d.Time.String())
+				local = append(local, d.RFC3339())
 			}
-			texts := g.UTC
-			if g.Newer != nil {
-				texts = g.Newer
+			if c.DatesUTC313 != nil {
+				require.Equal(t, slices.Sorted(slices.Values(c.DatesUTC313)), utc, "%s %s", c.Spec, c.Note)
+				return
 			}
-			var want []time.Time
-			for _, text := range texts {
-				want = append(want, instant(t, text))
-			}
-			slices.SortFunc(want, time.Time.Compare) // there by wall time
-			for i, date := range dates {
-				dates[i] = date.UTC()
-			}
-			require.Equal(t, want, dates, string(g.Spec)+" from "+g.Start)
+			require.Equal(t, zulu(c.DatesUTC), utc, "%s %s", c.Spec, c.Note)
+			require.Equal(t, zulu(c.Dates), local)
 		})
 	}
+}
+
+// zulu writes offsets of zero as the API does.
+func zulu(texts []string) (out []string) {
+	for _, text := range texts {
+		if rest, ok := strings.CutSuffix(text, "+00:00"); ok {
+			text = rest + "Z"
+		}
+		out = append(out, text)
+	}
+	return out
 }

@@ -1,85 +1,155 @@
 package schedules
 
-import "time"
+import (
+	"time"
 
-// Interval is a schedule at equal distances from an anchor.
+	"prefectd/prefect"
+)
+
+// Interval is a schedule of equal steps from an anchor, in both directions. Whole days
+// of the step are days of the calendar, the rest is elapsed time.
 type Interval struct {
-	length time.Duration
-	anchor time.Time
-	zone   *time.Location
+	Interval prefect.Duration
+	Anchor   prefect.Time
+	Timezone string
+	zone     *time.Location
 }
 
-const day = 24 * time.Hour
-
-// dates yields the dates from an instant on, until it is told to stop. Whole days are days
-// of the calendar, the rest is time that passes.
-func (i *Interval) dates(start time.Time, yield func(time.Time) bool) error {
-	days, rest := int(i.length/day), i.length%day
-	if days == 0 || i.zone == time.UTC {
-		return i.elapsed(start, yield)
+// NewInterval checks the fields of an interval schedule. The zone is UTC when it is
+// null, because an anchor has but an offset.
+func NewInterval(interval prefect.Duration, anchor prefect.Time, timezone *string) (*Interval, error) {
+	if interval <= 0 {
+		return nil, &Invalid{"interval", "interval must be positive"}
 	}
-	date := i.anchor.In(i.zone)
-	switch steps := floor(start.Sub(i.anchor), i.length); {
-	case rest != 0: // the first by time that passes, those after it by the calendar
-		date = i.anchor.Add(steps * i.length).In(i.zone)
-	case steps < 0:
-		date = in(i.zone, wallOf(i.anchor, i.zone).AddDate(0, 0, days*int(steps)), forward)
+	zone, err := fieldZone(timezone, "")
+	if err != nil {
+		return nil, err
 	}
-	if rest == 0 {
-		date = hurry(date, start, time.Duration(days)*day)
+	i := &Interval{interval, anchor, "UTC", zone}
+	if timezone != nil {
+		i.Timezone = *timezone
 	}
-	for found := 0; found < maxCandidates; {
-		if !date.Before(start) {
-			if found++; !yield(date) {
-				return nil
-			}
-		}
-		// A date that falls into a gap of the clocks moves forward, and so do all after it.
-		date = in(i.zone, wallOf(date, i.zone).AddDate(0, 0, days), forward).Add(rest)
-	}
-	return nil
+	return i, nil
 }
 
-// hurry goes on from a date in steps of days to shortly before an instant. Between changes
-// of the clocks all days are alike.
-func hurry(date, until time.Time, step time.Duration) time.Time {
-	for {
-		_, change := date.ZoneBounds()
-		if change.IsZero() || change.After(until) {
-			change = until
+// Kind implements Schedule.
+func (*Interval) Kind() string { return "IntervalSchedule" }
+
+// JSON implements Schedule.
+func (i *Interval) JSON() prefect.JSON {
+	return printed(struct {
+		Interval   prefect.Duration `json:"interval"`
+		AnchorDate prefect.Time     `json:"anchor_date"`
+		Timezone   string           `json:"timezone"`
+	}{i.Interval, i.Anchor, i.Timezone})
+}
+
+// Dates implements Schedule. Its error is always nil.
+func (i *Interval) Dates(n int, start, end prefect.Time) ([]Date, error) {
+	s := newSteps(i)
+	n = min(limit(n, end), maxDates+2)
+	dates := make([]Date, 0, min(n, 128))
+	for t := s.first(start); len(dates) < n && t <= lastTime; t = s.next(t) {
+		if !end.IsNull() && t > end {
+			break
 		}
-		steps := change.Sub(date)/step - 1
-		if steps > 0 {
-			date = date.Add(steps * step)
-		}
-		if !change.Before(until) {
-			return date
-		}
-		for !date.After(change) { // by the calendar over the change
-			date = in(date.Location(), wallOf(date, date.Location()).AddDate(0, 0, int(step/day)), forward)
-		}
+		dates = append(dates, Date{t, i.zone})
+	}
+	return dates, nil
+}
+
+// lastTime and maxStep keep the arithmetic within the calendar; a longer step leads
+// from any date out of it.
+const (
+	lastTime = prefect.Time(lastDate+1)*prefect.Time(prefect.Second) - 1
+	maxStep  = 4_000_000 * prefect.Day
+)
+
+// steps walks from one date of an interval schedule to the next.
+type steps struct {
+	anchor prefect.Time
+	step   prefect.Duration
+	days   int64            // of the step
+	rest   prefect.Duration // of the step beyond its days
+	clock  *clock
+	ahead  int64 // how many steps before the anchor the last date was, as a number below zero
+}
+
+func newSteps(i *Interval) *steps {
+	step := min(i.Interval, maxStep)
+	return &steps{
+		anchor: i.Anchor,
+		step:   step,
+		days:   int64(step / prefect.Day),
+		rest:   step % prefect.Day,
+		clock:  newClock(i.zone),
 	}
 }
 
-// floor is how often a step fits into a distance, rounded down.
-func floor(distance, step time.Duration) time.Duration {
-	n := distance / step
-	if distance%step < 0 {
-		n--
+// first is the first date that is not before start.
+func (s *steps) first(start prefect.Time) prefect.Time {
+	if start >= s.anchor && s.days != 0 && s.rest == 0 {
+		return s.seekDays(start)
 	}
-	return n
+	k := int64(start.Sub(s.anchor) / s.step)
+	t := s.jump(k)
+	for t > start { // the clocks changed in between
+		k--
+		t = s.jump(k)
+	}
+	if start < s.anchor && s.rest == 0 {
+		s.ahead = k
+	}
+	for t < start {
+		t = s.next(t)
+	}
+	return t
 }
 
-func (i *Interval) elapsed(start time.Time, yield func(time.Time) bool) error {
-	date := i.anchor.Add(floor(start.Sub(i.anchor), i.length) * i.length)
-	if date.Before(start) {
-		date = date.Add(i.length)
+// jump is the date k steps from the anchor. Steps of days and more are counted as
+// elapsed time, which is where the reference starts such a schedule.
+func (s *steps) jump(k int64) prefect.Time {
+	if s.rest == 0 {
+		return s.addDays(s.anchor, k*s.days)
 	}
-	for range maxCandidates {
-		if !yield(date.In(i.zone)) {
-			return nil
-		}
-		date = date.Add(i.length)
+	return s.anchor.Add(prefect.Duration(k) * s.step)
+}
+
+// next is the date after t. Dates before the anchor are reckoned back from it each
+// for itself, so that a time that was skipped on one day is right on the next.
+func (s *steps) next(t prefect.Time) prefect.Time {
+	if s.ahead < 0 {
+		s.ahead++
+		return s.jump(s.ahead)
 	}
-	return nil
+	if s.days != 0 {
+		t = s.addDays(t, s.days)
+	}
+	return t.Add(s.rest)
+}
+
+// addDays moves an instant by days and keeps its wall time.
+func (s *steps) addDays(t prefect.Time, days int64) prefect.Time {
+	if days == 0 {
+		return t
+	}
+	seconds := floorSeconds(t)
+	fraction := t - prefect.Time(seconds)*prefect.Time(prefect.Second)
+	seconds = s.clock.instant(s.clock.wall(seconds)+days*secondsOfDay, forward)
+	return prefect.Time(seconds)*prefect.Time(prefect.Second) + fraction
+}
+
+// seekDays walks from the anchor to the first date that is not before start. A wall
+// time that is skipped on one day is another from there on, so every change of the
+// clocks is passed by a single step, but what lies between two is jumped over.
+func (s *steps) seekDays(start prefect.Time) prefect.Time {
+	t := s.anchor
+	for t < start {
+		seconds := floorSeconds(t)
+		s.clock.at(seconds)
+		until := min(floorSeconds(start), s.clock.end)
+		k := max(1, (until-seconds)/secondsOfDay/s.days-1)
+		t = s.addDays(t, k*s.days)
+	}
+	return t
 }

@@ -6,238 +6,269 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/teambition/rrule-go"
+	"prefectd/prefect"
 )
 
-// RRule is a schedule by the recurrence rules of RFC 5545. The zone of the schedule stands
-// in place of any that its text names. Rules are those of the Python package dateutil,
-// which the library follows, and recur by wall time.
+// RRule is a schedule of RFC 5545 recurrence rules, with dates that are added and
+// rules and dates that are left out.
+//
+// Times are wall times of the schedule's zone, whatever zone the text gives them. The
+// meaning of rules is that of Python's dateutil, with its BYEASTER. rrule-go, a port of
+// it, is not used: it walks every date from DTSTART on, so that a rule for every second
+// takes longer each day, nothing bounds its search when no date matches, its sets have
+// no EXRULE, and it leaves skipped wall times to chance.
 type RRule struct {
-	zone    *time.Location
-	include []rrule.ROption
-	exclude []rrule.ROption
-	extra   []time.Time // beside the rules
-	without []time.Time
-	broken  error // that comes up when dates are computed
+	RRule    string
+	Timezone *string
+	set      *recurrences
+	broken   error // why there are no dates, though the text could be read
+	zone     *time.Location
 }
 
-// maxRule is how long a rule may be (reference/scheduling.md).
-const maxRule = 6500
+// maxRRule is how many characters a rule may have.
+const maxRRule = 6500
 
-// implicitStart is where rules without a start begin.
-var implicitStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+// NewRRule checks the fields of a recurrence schedule. A null zone is UTC.
+func NewRRule(rrule string, timezone *string) (*RRule, error) {
+	set, err := parseRRule(rrule)
+	if err != nil {
+		return nil, &Invalid{"rrule", fmt.Sprintf(`Invalid RRule string "%s": %s`, rrule, err)}
+	}
+	if n := utf8.RuneCountInString(rrule); n > maxRRule {
+		start := string([]rune(rrule)[:40])
+		return nil, &Invalid{"rrule", fmt.Sprintf("Invalid RRule string \"%s...\"\nMax length is %d, got %d", start, maxRRule, n)}
+	}
+	zone, err := fieldZone(timezone, "timezone")
+	if err != nil {
+		return nil, err
+	}
+	return &RRule{rrule, timezone, set, set.broken(), zone}, nil
+}
+
+// Kind implements Schedule.
+func (*RRule) Kind() string { return "RRuleSchedule" }
+
+// JSON implements Schedule.
+func (r *RRule) JSON() prefect.JSON {
+	return printed(struct {
+		RRule    string  `json:"rrule"`
+		Timezone *string `json:"timezone"`
+	}{r.RRule, r.Timezone})
+}
+
+// Dates implements Schedule. A rule whose UNTIL has a zone while it has no DTSTART is
+// an error here and not before, as in the reference.
+func (r *RRule) Dates(n int, start, end prefect.Time) ([]Date, error) {
+	if r.broken != nil {
+		return nil, r.broken
+	}
+	n = limit(n, end)
+	clock := newClock(r.zone)
+	first, last := ceilSeconds(start), int64(lastDate)
+	if !end.IsNull() {
+		last = floorSeconds(end)
+	}
+	walk := r.set.walk(clock.wall(first), clock.limit(last))
+	dates := make([]int64, 0, min(n, 128))
+	for candidates := 0; candidates < maxDates+2 && len(dates) < n; {
+		wall, ok := walk.next()
+		if !ok {
+			break
+		}
+		date := clock.instant(wall, back)
+		if date > last {
+			return datesOf(dates, r.zone), nil
+		}
+		if date < first {
+			continue
+		}
+		candidates++
+		if at, found := slices.BinarySearch(dates, date); !found {
+			dates = slices.Insert(dates, at, date)
+		}
+	}
+	if len(dates) < n && walk.tired() {
+		return datesOf(dates, r.zone), ErrNoDate
+	}
+	return datesOf(dates, r.zone), nil
+}
+
+// defaultStart is the DTSTART of a rule that has none.
+var defaultStart = dayOf(2020, time.January, 1) * secondsOfDay
+
+// NormalizeRRule gives a rule a DTSTART if it has none: the default one or, for a rule
+// that recurs every few minutes or seconds, the last date of the same rule before now.
+// A text that is no rule, or that cannot be followed, is answered as it is.
+func NormalizeRRule(rrule string, timezone *string, now prefect.Time) string {
+	if strings.Contains(strings.ToUpper(rrule), "DTSTART") {
+		return rrule
+	}
+	set, err := parseRRule(rrule)
+	if err != nil || set.broken() != nil {
+		return rrule
+	}
+	start := defaultStart
+	zone, err := fieldZone(timezone, "timezone")
+	if err != nil {
+		zone = time.UTC
+	}
+	wall := newClock(zone).wall(floorSeconds(now))
+	if set.single && set.rules[0].freq >= minutely && set.rules[0].count == noCount && wall > start {
+		period := set.rules[0].interval * unitSeconds[set.rules[0].freq]
+		start += (wall - start) / period * period
+	}
+	return "DTSTART:" + time.Unix(start-epoch, 0).UTC().Format("20060102T150405") + "\n" + rrule
+}
+
+// recurrences is what a text says: dates of rules and single ones, without those that
+// are left out.
+type recurrences struct {
+	rules, exRules []*rule
+	dates, exDates []int64 // in order
+	single         bool    // the text is one rule and nothing else
+}
 
 var errUntil = errors.New("RRULE UNTIL values must be specified in UTC when DTSTART is timezone-aware")
 
-// Kind is the name of its class in the reference.
-func (*RRule) Kind() string { return "RRuleSchedule" }
-
-// ParseRRule reads one rule, or a set of rules and dates.
-func ParseRRule(text string, zone *time.Location) (*RRule, error) {
-	if len(text) > maxRule {
-		return nil, fmt.Errorf("Invalid RRule string %q\nMax length is %d, got %d", text, maxRule, len(text))
-	}
-	r := &RRule{zone: zone}
-	if err := r.parse(text); err != nil {
-		return nil, fmt.Errorf("Invalid RRule string %q: %w", text, err)
-	}
-	return r, nil
-}
-
-// property is one line of a rule's text.
-type property struct {
-	name  string
-	zoned bool // it names a zone
-	value string
-}
-
-func properties(text string) (list []property) {
-	for line := range strings.FieldsSeq(text) {
-		name, value, ok := strings.Cut(line, ":")
-		if !ok {
-			name, value = "RRULE", line
-		}
-		name, parameters, _ := strings.Cut(strings.ToUpper(name), ";")
-		list = append(list, property{name, strings.HasPrefix(parameters, "TZID="), strings.ToUpper(value)})
-	}
-	return list
-}
-
-func (r *RRule) parse(text string) error {
-	list := properties(text)
-	start, explicit, aware := implicitStart, false, false
-	for _, p := range list {
-		if p.name == "DTSTART" {
-			at, isUTC, err := parseWall(p.value)
-			if err != nil {
-				return err
-			}
-			start, explicit, aware = at, true, isUTC || p.zoned
-		}
-	}
-	for _, p := range list {
-		var err error
-		switch p.name {
-		case "DTSTART":
-		case "RRULE":
-			err = r.addRule(&r.include, p.value, start, explicit, aware)
-		case "EXRULE":
-			err = r.addRule(&r.exclude, p.value, start, explicit, aware)
-		case "RDATE":
-			err = addDates(&r.extra, p.value)
-		case "EXDATE":
-			err = addDates(&r.without, p.value)
-		default:
-			err = fmt.Errorf("unsupported property: %s", p.name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(r.include)+len(r.extra) == 0 {
-		return errors.New("empty string")
-	}
-	return nil
-}
-
-func (r *RRule) addRule(to *[]rrule.ROption, text string, start time.Time, explicit, aware bool) error {
-	option, err := rrule.StrToROption(text)
-	if err != nil {
-		return err
-	}
-	option.Dtstart = start
-	if until := untilOf(text); until != "" && strings.HasSuffix(until, "Z") != aware {
-		if explicit {
+// broken reports a rule that can be read but not followed, because its UNTIL has a
+// zone and the DTSTART that it is given has none.
+func (s *recurrences) broken() error {
+	for _, r := range slices.Concat(s.rules, s.exRules) {
+		if r.implicit && r.untilZone {
 			return errUntil
 		}
-		r.broken = errUntil
-	}
-	if _, err := rrule.NewRRule(*option); err != nil {
-		return err
-	}
-	if !feasible(option) {
-		return errors.New("invalid combination of interval and by-times, which never recurs")
-	}
-	*to = append(*to, *option)
-	return nil
-}
-
-func untilOf(rule string) string {
-	for part := range strings.SplitSeq(rule, ";") {
-		if until, ok := strings.CutPrefix(part, "UNTIL="); ok {
-			return until
-		}
-	}
-	return ""
-}
-
-func addDates(to *[]time.Time, text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		at, _, err := parseWall(part)
-		if err != nil {
-			return err
-		}
-		*to = append(*to, at)
 	}
 	return nil
 }
 
-// parseWall reads a date or a time, whose digits count whatever zone they have.
-func parseWall(text string) (wall time.Time, isUTC bool, err error) {
-	digits, isUTC := strings.CutSuffix(text, "Z")
-	for _, layout := range []string{"20060102T150405", "20060102", "20060102T1504"} {
-		if wall, err = time.Parse(layout, digits); err == nil {
-			return wall, isUTC, nil
-		}
-	}
-	return wall, false, fmt.Errorf("%q is no date", text)
+// setWalk goes from date to date of recurrences, by wall time and without duplicates.
+type setWalk struct {
+	sources, excluded []*source
+	rules             []*ruleWalk
+	work              int // that is left for dates that are excluded
+	last              int64
+	started           bool
 }
 
-// dates yields the dates from an instant on, until it is told to stop.
-func (r *RRule) dates(start time.Time, yield func(time.Time) bool) error {
-	if r.broken != nil {
-		return r.broken
-	}
-	from := wallOf(start, r.zone)
-	included, excluded := r.walks(r.include, from), r.walks(r.exclude, from)
-	for _, wall := range slices.SortedFunc(slices.Values(r.extra), time.Time.Compare) {
-		if !wall.Before(from) {
-			included = append(included, &walk{next: wall, ok: true})
+// maxWork is how many days or periods a search may look at, shared by the rules. It
+// suffices for any day that the calendar has, which is no more than 400 years away.
+const maxWork = 1 << 18
+
+// dateWork is what each date adds to it, so that a rule with a date now and then, say
+// on a day of every fourth year, does not tire of having many.
+const dateWork = 2000
+
+// walk starts at the first date from wall on. None is behind until.
+func (s *recurrences) walk(wall, until int64) *setWalk {
+	w := &setWalk{work: maxWork}
+	share := maxWork / max(len(s.rules)+len(s.exRules), 1)
+	add := func(to *[]*source, dates []int64, rules []*rule) {
+		if len(dates) > 0 {
+			*to = append(*to, newSource(&dateList{dates: dates}))
+		}
+		for _, r := range rules {
+			walk := &ruleWalk{rule: r, work: share, last: min(until, r.until), left: r.count}
+			w.rules = append(w.rules, walk)
+			*to = append(*to, newSource(walk))
 		}
 	}
-	var last time.Time
-	for range maxCandidates {
-		wall, ok := earliest(included)
-		if !ok {
-			return nil
+	add(&w.sources, s.dates, s.rules)
+	add(&w.excluded, s.exDates, s.exRules)
+	for _, from := range w.sources {
+		from.advance(wall)
+	}
+	return w
+}
+
+// next is the next wall time.
+func (w *setWalk) next() (int64, bool) {
+	for w.work > 0 {
+		var least *source
+		for _, s := range w.sources {
+			if s.ok && (least == nil || s.date < least.date) {
+				least = s
+			}
 		}
-		for _, w := range included {
-			w.beyond(wall)
+		if least == nil {
+			return 0, false
 		}
-		if excludes(excluded, wall) || slices.ContainsFunc(r.without, wall.Equal) {
+		date := least.date
+		least.step()
+		w.work--
+		if w.started && date == w.last {
 			continue
 		}
-		date := in(r.zone, wall, backward)
-		if date.Before(start) || date.Equal(last) {
+		w.started, w.last = true, date
+		if w.excludes(date) {
 			continue
 		}
-		if last = date; !yield(date) {
-			return nil
+		for _, r := range w.rules {
+			r.work += dateWork
 		}
+		return date, true
 	}
-	return nil
+	return 0, false
 }
 
-// walk goes along the wall times of a rule.
-type walk struct {
-	next time.Time
-	ok   bool
-	more func() (time.Time, bool) // nil if next is the only one
+// tired reports whether the search was given up before it came to an end.
+func (w *setWalk) tired() bool {
+	return w.work <= 0 || slices.ContainsFunc(w.rules, func(r *ruleWalk) bool { return r.work <= 0 })
 }
 
-func (r *RRule) walks(options []rrule.ROption, from time.Time) (list []*walk) {
-	for i := range options {
-		w := &walk{more: along(options[i], from)}
-		w.advance()
-		for w.ok && w.next.Before(from) {
-			w.advance()
-		}
-		list = append(list, w)
-	}
-	return list
-}
-
-func (w *walk) advance() {
-	if w.ok = w.more != nil; w.ok {
-		w.next, w.ok = w.more()
-	}
-}
-
-// beyond leaves a wall time behind.
-func (w *walk) beyond(wall time.Time) {
-	for w.ok && !w.next.After(wall) {
-		w.advance()
-	}
-}
-
-func earliest(walks []*walk) (wall time.Time, ok bool) {
-	for _, w := range walks {
-		if w.ok && (!ok || w.next.Before(wall)) {
-			wall, ok = w.next, true
-		}
-	}
-	return wall, ok
-}
-
-func excludes(walks []*walk, wall time.Time) bool {
-	for _, w := range walks {
-		for w.ok && w.next.Before(wall) {
-			w.advance()
-		}
-		if w.ok && w.next.Equal(wall) {
+func (w *setWalk) excludes(date int64) bool {
+	for _, s := range w.excluded {
+		s.advance(date)
+		if s.ok && s.date == date {
 			return true
 		}
 	}
 	return false
+}
+
+// source is a sequence of wall times, looked at by its head.
+type source struct {
+	from interface {
+		next() (int64, bool)
+		seek(wall int64) // may pass over dates before wall
+	}
+	date int64
+	ok   bool
+}
+
+func newSource(from interface {
+	next() (int64, bool)
+	seek(wall int64)
+}) *source {
+	return &source{from: from, date: never, ok: true}
+}
+
+func (s *source) step() { s.date, s.ok = s.from.next() }
+
+// advance moves to the first date from wall on.
+func (s *source) advance(wall int64) {
+	if s.ok && s.date < wall {
+		s.from.seek(wall)
+	}
+	for s.ok && s.date < wall {
+		s.step()
+	}
+}
+
+// dateList are single dates in order.
+type dateList struct{ dates []int64 }
+
+func (l *dateList) next() (int64, bool) {
+	if len(l.dates) == 0 {
+		return 0, false
+	}
+	date := l.dates[0]
+	l.dates = l.dates[1:]
+	return date, true
+}
+
+func (l *dateList) seek(wall int64) {
+	at, _ := slices.BinarySearch(l.dates, wall)
+	l.dates = l.dates[at:]
 }
