@@ -100,6 +100,7 @@ func (s *Settings) rows() []setting {
 		{"server.events.maximum_websocket_backfill", &s.Ops.EventMaxBackfill, []string{"PREFECT_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL"}},
 		{"server.logs.stream_out_enabled", &s.LogsStreamOut, nil},
 		{"server.logs.stream_publishing_enabled", &s.LogsPublish, nil},
+		{"server.concurrency.initial_deployment_lease_duration", (*seconds)(&s.Ops.DeploymentLease), nil},
 		{"server.deployments.concurrency_slot_wait_seconds", (*seconds)(&s.Ops.DeploymentSlotWait), []string{"PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS"}},
 		{"server.concurrency.maximum_concurrency_slot_wait_seconds", (*seconds)(&s.Ops.GlobalSlotWait), nil},
 		{"server.services.repossessor.enabled", &s.Ops.Repossessor.Enabled, nil},

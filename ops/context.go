@@ -78,6 +78,7 @@ type Settings struct {
 	TagSlotWait         prefect.Duration // PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS
 	GlobalSlotWait      prefect.Duration // PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS
 	Repossessor         Rounds
+	DeploymentLease     prefect.Duration // PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION
 	DeploymentSlotWait  prefect.Duration // PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS
 	GraphMaxNodes       int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_NODES
 	GraphMaxArtifacts   int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_ARTIFACTS
@@ -112,6 +113,7 @@ func DefaultSettings() *Settings {
 		TagSlotWait:         10 * prefect.Second,
 		GlobalSlotWait:      30 * prefect.Second,
 		Repossessor:         Rounds{Enabled: true, Every: 15 * prefect.Second},
+		DeploymentLease:     5 * prefect.Minute,
 		DeploymentSlotWait:  30 * prefect.Second,
 		GraphMaxNodes:       10_000,
 		GraphMaxArtifacts:   10_000,

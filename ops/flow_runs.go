@@ -128,7 +128,7 @@ func newFlowRun(ctx context.Context, b Backend, body prefect.FlowRunCreate, arou
 	if parent != nil && b.Groups().OfSlot(parent.slot()) == group {
 		parent = nil
 	}
-	around.Parent = parent
+	around.Parent, around.DeploymentID = parent, body.DeploymentID
 	made, err := Do[Upserted[prefect.FlowRun]](ctx, b, group, &CreateFlowRun{
 		ID: id, Body: body, Flow: *around.Flow, Deployment: around.Deployment, Queue: around.Queue, Parent: parent, CreatedBy: by,
 	})
@@ -244,6 +244,11 @@ func (o *DeleteFlowRun) Run(c *Context) (any, error) {
 // deleteFlowRun removes a flow run and answers whether some of what was below it
 // is left to a message.
 func (c *Context) deleteFlowRun(run *prefect.FlowRun, d deletion) (more bool, err error) {
+	if s := stateOf(c.Tx, store.FlowRunStates, run.StateID); s != nil {
+		if err := c.releaseDeploymentSlot(s); err != nil {
+			return false, err
+		}
+	}
 	deleteStates(c.Tx, store.FlowRunStates, run.StateID)
 	store.FlowRuns.Delete(c.Tx, key(run.ID))
 	store.CancelledRuns.Delete(c.Tx, key(run.ID))

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -191,4 +192,63 @@ func TestSlotsAreNeitherLostNorDoubled(t *testing.T) {
 	for name := range limits {
 		require.Zero(t, takenOf(t, c, name))
 	}
+}
+
+// A lease gives back what it took, whatever became of the limit meanwhile.
+func TestLeasesOfLimitsThatRest(t *testing.T) {
+	c := newTestCluster(t, 1)
+	limit := makeLimit(c, "a", 1, 0)
+	set := func(active bool) {
+		must[any](c, Coordination, &UpdateLimit{LimitKey{ID: limit.ID}, prefect.ConcurrencyLimitUpdate{Active: prefect.Opt[*bool]{Set: true, Value: &active}}})
+	}
+	set(false)
+	early := takeSlots(c, prefect.Hour, 1, "a")
+	set(true)
+	second := takeSlots(c, prefect.Hour, 1, "a")
+	require.False(t, second.Full)
+	must[any](c, Coordination, &ReleaseLease{ID: early.Lease})
+	require.True(t, takeSlots(c, prefect.Hour, 1, "a").Full, "it took nothing while the limit rested")
+	set(false)
+	must[any](c, Coordination, &ReleaseLease{ID: second.Lease})
+	set(true)
+	require.Zero(t, takenOf(t, c, "a"))
+}
+
+// Refusals are not counted, so the wait does not grow with them; and a count that clients
+// set to any number does not overflow.
+func TestRefusalsOfSlots(t *testing.T) {
+	c := newTestCluster(t, 1)
+	makeLimit(c, "a", 1, 0)
+	takeSlots(c, prefect.Hour, 1, "a")
+	for range 20 {
+		full := takeSlots(c, prefect.Hour, 1, "a")
+		require.True(t, full.Full)
+		require.Less(t, full.Wait, 2*1.3+0.1)
+	}
+	most := math.MaxInt
+	must[any](c, Coordination, &UpdateLimit{LimitKey{Name: "a"}, prefect.ConcurrencyLimitUpdate{ActiveSlots: prefect.Opt[*int]{Set: true, Value: &most}}})
+	require.True(t, takeSlots(c, prefect.Hour, 1, "a").Full)
+}
+
+// The slots that the older routes give stay until they are given back, or the task run goes.
+func TestTagSlotsStay(t *testing.T) {
+	c := newTestCluster(t, 1)
+	must[any](c, Coordination, &SetTagLimit{prefect.TagLimitCreate{Tag: "x", Limit: 1}})
+	take := func() error {
+		_, err := c.Do(t.Context(), Coordination, &TakeTagSlots{prefect.TagSlots{Names: []string{"x"}, TaskRunID: c.NewID()}})
+		return err
+	}
+	require.NoError(t, take())
+	c.advance(prefect.Day)
+	_, err := repossessor.Round(t.Context(), c, Coordination)
+	require.NoError(t, err)
+	require.ErrorContains(t, take(), "has been reached")
+	must[any](c, Coordination, &ResetTagLimit{Tag: "x"})
+
+	task := c.newTaskRun(prefect.TaskRunCreate{FlowRunID: c.runningFlowRun(prefect.FlowRunPolicy{}).ID, Tags: []string{"x"}})
+	c.setTaskRun(task.ID, stateCreate(prefect.Running, "")).accepted(t, "Running")
+	require.ErrorContains(t, take(), "has been reached")
+	require.NoError(t, RemoveTaskRun(t.Context(), c, task.ID))
+	require.NoError(t, c.Settle(t.Context(), Coordination))
+	require.NoError(t, take())
 }

@@ -32,9 +32,8 @@ type SlotsTaken struct {
 // Run answers a SlotsTaken; 422 for what can never be had.
 func (o *TakeSlots) Run(c *Context) (any, error) {
 	taken := SlotsTaken{Limits: []prefect.MinimalConcurrencyLimit{}}
-	var all, active []*prefect.ConcurrencyLimit
+	var active []*prefect.ConcurrencyLimit
 	for _, l := range limitsNamed(c.Tx, o.Names) {
-		all = append(all, l)
 		if l.Active {
 			active = append(active, l)
 		}
@@ -43,9 +42,9 @@ func (o *TakeSlots) Run(c *Context) (any, error) {
 	if err := o.check(active); err != nil {
 		return nil, err
 	}
-	full := slices.ContainsFunc(active, func(l *prefect.ConcurrencyLimit) bool { return activeSlots(l, c.Now)+o.Slots > l.Limit })
+	full := slices.ContainsFunc(active, func(l *prefect.ConcurrencyLimit) bool { return activeSlots(l, c.Now) > l.Limit-o.Slots })
 	if full {
-		taken.Full, taken.Wait = true, c.denySlots(active, o.Slots)
+		taken.Full, taken.Wait = true, c.slotsWait(active, o.Slots)
 		return taken, nil
 	}
 	for _, l := range active {
@@ -54,7 +53,7 @@ func (o *TakeSlots) Run(c *Context) (any, error) {
 		store.ConcurrencyLimits.Put(c.Tx, l)
 	}
 	if o.Lease > 0 {
-		taken.Lease = c.lease(all, o)
+		taken.Lease = c.lease(active, o)
 	}
 	return taken, nil
 }
@@ -98,22 +97,20 @@ func (c *Context) lease(limits []*prefect.ConcurrencyLimit, o *TakeSlots) prefec
 	return lease.ID
 }
 
-// denySlots notes that slots were refused, and answers how long to wait for them, in
-// seconds (reference/concurrency.md, "423 Locked").
-func (c *Context) denySlots(active []*prefect.ConcurrencyLimit, slots int) float64 {
+// slotsWait is how long to wait for slots that were refused, in seconds
+// (reference/concurrency.md, "423 Locked"). The refusal itself is not noted: the reference
+// takes its note back with the rest of the request.
+func (c *Context) slotsWait(active []*prefect.ConcurrencyLimit, slots int) float64 {
 	var worst *prefect.ConcurrencyLimit
 	most := -1.0
 	for _, l := range active {
-		denied := c.deniedSlots(l)
-		blocking := float64(slots + denied)
+		blocking := float64(slots + c.deniedSlots(l))
 		if l.SlotDecayPerSecond == 0 {
 			blocking /= float64(l.Limit)
 		}
 		if blocking > most {
 			worst, most = l, blocking
 		}
-		l.DeniedSlots, l.DeniedSince, l.Updated = denied+slots, c.Now, c.Now
-		store.ConcurrencyLimits.Put(c.Tx, l)
 	}
 	average := most / float64(worst.SlotDecayPerSecond)
 	if worst.SlotDecayPerSecond == 0 {
@@ -143,7 +140,9 @@ func (o *GiveSlots) Run(c *Context) (any, error) {
 	given := []prefect.MinimalConcurrencyLimit{}
 	for _, l := range limitsNamed(c.Tx, o.Names) {
 		given = append(given, prefect.MinimalConcurrencyLimit{ID: l.ID, Name: l.Name, Limit: l.Limit})
-		c.giveSlots(l, o.Slots, o.Occupancy)
+		if l.Active {
+			c.giveSlots(l, o.Slots, o.Occupancy)
+		}
 	}
 	return given, nil
 }
@@ -151,9 +150,6 @@ func (o *GiveSlots) Run(c *Context) (any, error) {
 // giveSlots gives slots of one limit back. Occupancy is how long they were held, in
 // seconds, if that is known; it goes into the average.
 func (c *Context) giveSlots(l *prefect.ConcurrencyLimit, slots int, occupancy float64) {
-	if !l.Active {
-		return
-	}
 	l.ActiveSlots, l.DeniedSlots = max(0, activeSlots(l, c.Now)-slots), c.deniedSlots(l)
 	l.Updated, l.ActiveSince, l.DeniedSince = c.Now, c.Now, c.Now
 	if occupancy > 0 && l.Limit > 0 {

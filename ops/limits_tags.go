@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"prefectd/prefect"
 	"prefectd/store"
@@ -33,17 +34,17 @@ func (k *TagLimitKey) find(tx *store.Tx) (*prefect.ConcurrencyLimit, error) {
 
 // tagOf is the tag that a limit is on, nil if it is on none.
 func tagOf(l *prefect.ConcurrencyLimit) *string {
-	if len(l.Name) <= len(tagLimit) || l.Name[:len(tagLimit)] != tagLimit {
+	tag, ok := strings.CutPrefix(l.Name, tagLimit)
+	if !ok || tag == "" {
 		return nil
 	}
-	tag := l.Name[len(tagLimit):]
 	return &tag
 }
 
-func tagLimitOf(tx *store.Tx, l *prefect.ConcurrencyLimit) *prefect.TagLimit {
+func tagLimitOf(tx *store.Tx, l *prefect.ConcurrencyLimit, now prefect.Time) *prefect.TagLimit {
 	t := &prefect.TagLimit{ID: l.ID, Created: l.Created, Updated: l.Updated, Tag: *tagOf(l), Limit: l.Limit, ActiveSlots: []prefect.ID{}}
 	for lease := range store.LeasesByLimit.Rows(tx, store.Range{Prefix: key(l.ID)}) {
-		if lease.HolderType == taskRunHolder {
+		if lease.HolderType == taskRunHolder && lease.Expiration > now {
 			t.ActiveSlots = append(t.ActiveSlots, lease.Holder)
 		}
 	}
@@ -66,7 +67,7 @@ func (o *SetTagLimit) Run(c *Context) (any, error) {
 	}
 	l.Limit, l.Updated = o.Limit.Limit, c.Now
 	store.ConcurrencyLimits.Put(c.Tx, l)
-	return Upserted[prefect.TagLimit]{tagLimitOf(c.Tx, l), what == "created"}, c.emitLimit(what, l)
+	return Upserted[prefect.TagLimit]{tagLimitOf(c.Tx, l, c.Now), what == "created"}, c.emitLimit(what, l)
 }
 
 // ReadTagLimit reads one limit on a tag.
@@ -75,12 +76,12 @@ type ReadTagLimit struct {
 }
 
 // Read answers a *prefect.TagLimit; 404 if there is none.
-func (q *ReadTagLimit) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+func (q *ReadTagLimit) Read(tx *store.Tx, now prefect.Time) (any, error) {
 	l, err := q.Limit.find(tx)
 	if err != nil {
 		return nil, err
 	}
-	return tagLimitOf(tx, l), nil
+	return tagLimitOf(tx, l, now), nil
 }
 
 // FindTagLimits lists the limits on tags, by tag.
@@ -89,11 +90,11 @@ type FindTagLimits struct {
 }
 
 // Read answers a []*prefect.TagLimit.
-func (q *FindTagLimits) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+func (q *FindTagLimits) Read(tx *store.Tx, now prefect.Time) (any, error) {
 	list := []*prefect.TagLimit{}
 	for l := range store.ConcurrencyLimitsByName.Rows(tx, store.Range{}) {
 		if tagOf(l) != nil {
-			list = append(list, tagLimitOf(tx, l))
+			list = append(list, tagLimitOf(tx, l, now))
 		}
 	}
 	return part(q.Window, list), nil
@@ -123,8 +124,8 @@ func (c *Context) endLeasesOn(l *prefect.ConcurrencyLimit) {
 	}
 }
 
-// resetLease is how long a slot is held that a reset gave: until somebody gives it back.
-const resetLease = 100 * 365 * prefect.Day
+// heldForGood is how long a slot is held until somebody gives it back.
+const heldForGood = 100 * 365 * prefect.Day
 
 // ResetTagLimit takes the slots of a limit on a tag away from those who have them, and
 // gives some task runs one each.
@@ -145,7 +146,7 @@ func (o *ResetTagLimit) Run(c *Context) (any, error) {
 	l.ActiveSlots, l.ActiveSince, l.Updated = len(o.Slots), c.Now, c.Now
 	store.ConcurrencyLimits.Put(c.Tx, l)
 	for _, run := range o.Slots {
-		c.lease([]*prefect.ConcurrencyLimit{l}, &TakeSlots{Slots: 1, Lease: resetLease, HolderType: taskRunHolder, Holder: run})
+		c.lease([]*prefect.ConcurrencyLimit{l}, &TakeSlots{Slots: 1, Lease: heldForGood, HolderType: taskRunHolder, Holder: run})
 	}
 	return nil, nil
 }
@@ -154,10 +155,6 @@ func (o *ResetTagLimit) Run(c *Context) (any, error) {
 type TakeTagSlots struct {
 	prefect.TagSlots
 }
-
-// tagSlotLease is how long a task run has its slots unless it gives them back, as long
-// as it takes (reference/concurrency.md).
-const tagSlotLease = 5 * prefect.Minute
 
 // Run answers a []prefect.MinimalConcurrencyLimit with the tags as names; 423 if a limit
 // is full.
@@ -179,15 +176,17 @@ func (o *TakeTagSlots) Run(c *Context) (any, error) {
 		}
 	}
 	taken := []prefect.MinimalConcurrencyLimit{}
+	var active []*prefect.ConcurrencyLimit
 	for _, l := range limits {
 		taken = append(taken, prefect.MinimalConcurrencyLimit{ID: l.ID, Name: *tagOf(l), Limit: l.Limit})
 		if l.Active {
+			active = append(active, l)
 			l.ActiveSlots, l.ActiveSince, l.Updated = activeSlots(l, c.Now)+1, c.Now, c.Now
 			store.ConcurrencyLimits.Put(c.Tx, l)
 		}
 	}
-	if len(limits) > 0 {
-		c.lease(limits, &TakeSlots{Slots: 1, Lease: tagSlotLease, HolderType: taskRunHolder, Holder: o.TaskRunID})
+	if len(active) > 0 {
+		c.lease(active, &TakeSlots{Slots: 1, Lease: heldForGood, HolderType: taskRunHolder, Holder: o.TaskRunID})
 	}
 	return taken, nil
 }

@@ -97,6 +97,8 @@ type transition struct {
 	cached  *store.CachedState // what the cache holds for the proposal's key
 	slots   RunSlots           // what the limits on a task run's tags gave
 
+	deploymentSlot DeploymentSlot // what the limit of a flow run's deployment gave
+
 	initial, proposed *prefect.State    // nil for none
 	from, to          prefect.StateType // the intended pair
 

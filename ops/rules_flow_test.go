@@ -181,7 +181,7 @@ func TestRunCountOfResumedRuns(t *testing.T) {
 	c.setFlowRun(blocking.ID, stateCreate(prefect.Completed, ""))
 	require.False(t, c.resuming(blocking.ID))
 
-	suspended := c.newFlowRun(prefect.FlowRunCreate{DeploymentID: c.NewID(), State: stateCreate(prefect.Running, "")})
+	suspended := c.newFlowRun(prefect.FlowRunCreate{DeploymentID: c.newDeployment().ID, State: stateCreate(prefect.Running, "")})
 	suspend := c.paused("Suspended", "s")
 	suspend.Details.PauseReschedule = true
 	c.setFlowRun(suspended.ID, suspend).accepted(t, "Suspended")

@@ -32,7 +32,7 @@ type TakeRunSlots struct {
 // takes (reference/orchestration.md, section 6).
 const (
 	runSlotLease = prefect.Minute
-	runSlotHold  = resetLease
+	runSlotHold  = heldForGood
 )
 
 // Run answers a RunSlots.
@@ -62,7 +62,7 @@ func (o *TakeRunSlots) Run(c *Context) (any, error) {
 	}
 	longest := c.Settings.TagSlotWait.Seconds()
 	busiest := slices.MaxFunc(limits, func(a, b *prefect.ConcurrencyLimit) int {
-		return a.DeniedSlots*b.Limit - b.DeniedSlots*a.Limit
+		return activeSlots(a, c.Now)*b.Limit - activeSlots(b, c.Now)*a.Limit
 	})
 	average := min(float64(busiest.AvgOccupancySeconds), longest)
 	if average == 0 {

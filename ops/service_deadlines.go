@@ -67,6 +67,7 @@ type EndWait struct {
 	RunID  prefect.ID
 	Due    store.Due
 	Around Surroundings
+	Slot   DeploymentSlot // whether the limit of its deployment has one, if that matters
 }
 
 // Run answers whether the run has another state now: false if it is gone, or no
@@ -80,7 +81,9 @@ func (o *EndWait) Run(c *Context) (any, error) {
 	if due, since := store.DueOf(run); due != o.Due || since.Add(d.grace(c.Settings)) > c.Now {
 		return false, nil
 	}
-	done, err := c.orchestrateFlowRun(run, d.state(c, run), d.policy, ClientInfo{}, o.Around)
+	t := c.flowRunTransition(run, d.state(c, run), ClientInfo{}, o.Around)
+	t.deploymentSlot = o.Slot
+	done, err := t.orchestrate(d.policy)
 	if err == nil && done.Created && d.then != nil {
 		err = d.then(c, run)
 	}
@@ -144,7 +147,17 @@ func endWaits(due store.Due) round {
 				if err != nil {
 					return false, err
 				}
-				return Do[bool](ctx, b, group, &EndWait{RunID: run, Due: due, Around: around})
+				op := &EndWait{RunID: run, Due: due, Around: around}
+				if due == store.DueStart && around.Deployment != nil {
+					slot, err := Ask[*DeploymentSlot](ctx, b, Coordination, &ReadDeploymentSlot{DeploymentID: around.DeploymentID})
+					if err != nil {
+						return false, err
+					}
+					if slot != nil {
+						op.Slot = *slot
+					}
+				}
+				return Do[bool](ctx, b, group, op)
 			})
 			acted += n
 			if err != nil || found.End == nil {

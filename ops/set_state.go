@@ -14,6 +14,7 @@ type SetFlowRunState struct {
 	Force  bool
 	Client ClientInfo
 	Around Surroundings
+	Slot   DeploymentSlot // what the limit of its deployment gave
 }
 
 // Run answers an *Orchestration; 404 for an unknown run.
@@ -26,7 +27,9 @@ func (o *SetFlowRunState) Run(c *Context) (any, error) {
 	if o.Force {
 		policy = minimalFlowPolicy
 	}
-	return c.orchestrateFlowRun(run, c.propose(&o.State, run.ID), policy, o.Client, o.Around)
+	t := c.flowRunTransition(run, c.propose(&o.State, run.ID), o.Client, o.Around)
+	t.deploymentSlot = o.Slot
+	return t.orchestrate(policy)
 }
 
 func flowRunNotFound(id prefect.ID) *Error {
@@ -35,11 +38,14 @@ func flowRunNotFound(id prefect.ID) *Error {
 
 // orchestrateFlowRun takes a flow run to a state as far as a policy lets it.
 func (c *Context) orchestrateFlowRun(run *prefect.FlowRun, proposed *prefect.State, policy []rule, client ClientInfo, around Surroundings) (*Orchestration, error) {
-	t := &transition{
+	return c.flowRunTransition(run, proposed, client, around).orchestrate(policy)
+}
+
+func (c *Context) flowRunTransition(run *prefect.FlowRun, proposed *prefect.State, client ClientInfo, around Surroundings) *transition {
+	return &transition{
 		c: c, client: client, flowRun: run, around: around, run: progressOfFlowRun(run), proposed: proposed,
 		initial: stateOf(c.Tx, store.FlowRunStates, run.StateID),
 	}
-	return t.orchestrate(policy)
 }
 
 // SetTaskRunState proposes a state for a task run. Cached is what the cache
@@ -116,9 +122,15 @@ func ChangeFlowRunState(ctx context.Context, b Backend, op SetFlowRunState) (*Or
 		return nil, err
 	}
 	op.Around = around
+	if err := takeDeploymentSlot(ctx, b, &op); err != nil {
+		return nil, err
+	}
 	group := b.Groups().Of(op.RunID)
 	o, err := Do[*Orchestration](ctx, b, group, &op)
 	if err != nil {
+		return nil, err
+	}
+	if err := settleDeploymentSlot(ctx, b, &op, o); err != nil {
 		return nil, err
 	}
 	return o, settleParent(ctx, b, group, around)

@@ -13,8 +13,10 @@ import (
 type Surroundings struct {
 	Flow       *FlowRef       // nil if it is gone
 	Deployment *DeploymentRef // nil if the run has none, or it is gone
-	Queue      *QueueRef      // nil if the run waits in none
-	Parent     *TaskRunRef    // the task run that the run runs as, if another group holds it
+	// DeploymentID is null if the run has none.
+	DeploymentID prefect.ID
+	Queue        *QueueRef   // nil if the run waits in none
+	Parent       *TaskRunRef // the task run that the run runs as, if another group holds it
 }
 
 // TaskRunRef is what a subflow run needs to know of the task run that it runs as.
@@ -80,6 +82,7 @@ func surroundingsOf(ctx context.Context, b Backend, run prefect.ID) (Surrounding
 	if around.Flow, err = Ask[*FlowRef](ctx, b, Coordination, &ReadFlowRef{ID: links.Flow}); err != nil {
 		return around, err
 	}
+	around.DeploymentID = links.Deployment
 	if around.Deployment, err = deploymentOf(ctx, b, links.Deployment); err != nil {
 		return around, err
 	}

@@ -141,6 +141,11 @@ func (o *DeleteTaskRun) Run(c *Context) (any, error) {
 
 // removeTaskRun deletes a task run and cuts the links of the flow runs that ran as it.
 func (c *Context) removeTaskRun(task *prefect.TaskRun) error {
+	if len(task.Tags) > 0 && holdsSlots.has(task.StateType) {
+		if err := c.Send(Coordination, &EndRunSlots{RunID: task.ID}); err != nil {
+			return err
+		}
+	}
 	deleteStates(c.Tx, store.TaskRunStates, task.StateID)
 	store.TaskRuns.Delete(c.Tx, key(task.ID))
 	store.TaskQueue.Delete(c.Tx, key(task.ID))

@@ -218,13 +218,13 @@ func (tc *transitionCase) policy(t *testing.T, into any) {
 func TestFlowRunTransitions(t *testing.T) {
 	all := readTransitions(t, "transitions-flow.json.gz")
 	c := newTestCluster(t, 1)
-	flow := c.newFlow()
+	flow, deployment := c.newFlow(), c.newDeployment().ID
 	for _, tc := range all.Cases {
 		t.Run(tc.name(), func(t *testing.T) {
 			c.t = t
 			body := prefect.FlowRunCreate{FlowID: flow.ID}
 			if tc.Kind == "deployment" {
-				body.DeploymentID = c.NewID()
+				body.DeploymentID = deployment
 			}
 			tc.policy(t, &body.EmpiricalPolicy)
 			id := c.flowRunIn(all.Variants[tc.From], tc.From, body)

@@ -65,8 +65,11 @@ type ConcurrencyOptions struct {
 // CollisionStrategy is ENQUEUE or CANCEL_NEW.
 type CollisionStrategy string
 
+// CancelNew is the strategy that cancels a run which finds the limit full.
+const CancelNew CollisionStrategy = "CANCEL_NEW"
+
 // EnumValues lists the accepted texts.
-func (CollisionStrategy) EnumValues() []string { return []string{"ENQUEUE", "CANCEL_NEW"} }
+func (CollisionStrategy) EnumValues() []string { return []string{"ENQUEUE", string(CancelNew)} }
 
 // UnmarshalText reads the wire name.
 func (s *CollisionStrategy) UnmarshalText(text []byte) error { return choose(s, text) }

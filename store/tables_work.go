@@ -96,7 +96,7 @@ type Lease struct {
 	ID         prefect.ID   `row:"1"`
 	Created    prefect.Time `row:"2"`
 	Expiration prefect.Time `row:"3"`
-	Limits     []prefect.ID `row:"4"` // of each of which it has Slots
+	Limits     []prefect.ID `row:"4"` // of each of which it has Slots: those that were active
 	Slots      int          `row:"5"`
 	HolderType string       `row:"6"` // flow_run, task_run or deployment; empty if it is not known
 	Holder     prefect.ID   `row:"7"`
