@@ -70,6 +70,7 @@ func routes() []route {
 		tagLimitRoutes(),
 		savedSearchRoutes(),
 		variableRoutes(),
+		automationRoutes(),
 		artifactRoutes(),
 		workerRoutes(),
 		workPollRoutes(),

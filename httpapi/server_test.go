@@ -265,9 +265,9 @@ func TestRedirectTellsTheAddressThatTheClientKnows(t *testing.T) {
 
 func TestOperationsThatAreNotBuilt(t *testing.T) {
 	s := serveRoutes(t, Config{})
-	got := s.do("POST", "/api/automations/", `{"name":"a"}`)
+	got := s.do("POST", "/api/block_types/", `{"name":"a"}`)
 	require.Equal(t, 501, got.status)
-	require.Equal(t, `{"detail":"POST /automations/ is not implemented by this server yet"}`, got.body)
+	require.Equal(t, `{"detail":"POST /block_types/ is not implemented by this server yet"}`, got.body)
 }
 
 func TestRootRoutes(t *testing.T) {

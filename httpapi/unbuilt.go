@@ -41,18 +41,7 @@ var unbuilt = []string{
 	// Block capabilities
 	"GET /block_capabilities/",
 	// Automations
-	"POST /automations/",
-	"POST /automations/count",
-	"POST /automations/filter",
-	"DELETE /automations/owned-by/{resource_id}",
-	"GET /automations/related-to/{resource_id}",
-	"POST /automations/templates/validate",
-	"GET /automations/{id}",
-	"PUT /automations/{id}",
-	"PATCH /automations/{id}",
-	"DELETE /automations/{id}",
 	// Templates
-	"POST /templates/validate",
 	// Observed states
 	"GET /observed-states",
 	// UI: schemas

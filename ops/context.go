@@ -91,6 +91,7 @@ type Settings struct {
 	CancellationCleanup CancellationCleanup
 	Vacuum              Vacuum
 	Scheduler           Scheduler
+	Triggers            Triggers
 
 	Foreman               bool             // PREFECT_SERVER_SERVICES_FOREMAN_ENABLED
 	ForemanLoop           prefect.Duration // PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS
@@ -126,6 +127,10 @@ func DefaultSettings() *Settings {
 		CancellationCleanup: CancellationCleanup{Rounds: Rounds{Enabled: true, Every: 20 * prefect.Second}, Timeout: 5 * prefect.Minute},
 		Vacuum:              defaultVacuum(),
 		Scheduler:           defaultScheduler(),
+		Triggers: Triggers{
+			Rounds:      Rounds{Enabled: true, Every: 500 * prefect.Millisecond},
+			Granularity: 5 * prefect.Second, BucketBuffer: prefect.Minute,
+		},
 
 		Foreman:               true,
 		ForemanLoop:           15 * prefect.Second,

@@ -109,7 +109,7 @@ var (
 
 // run makes a flow run in the group where it belongs.
 func (p *RunPlan) run(ctx context.Context, b Backend, body *prefect.DeploymentFlowRunCreate, by *prefect.CreatedBy, words *wording) (made Upserted[prefect.FlowRun], err error) {
-	parameters, err := p.parameters(body, words)
+	parameters, err := p.parameters(ctx, b, body, words)
 	if err != nil {
 		return made, err
 	}
@@ -146,12 +146,16 @@ func (p *RunPlan) run(ctx context.Context, b Backend, body *prefect.DeploymentFl
 
 // parameters are those of the deployment with those that were sent laid over them, filled
 // in and, if the deployment or the request wants it, held to the deployment's schema.
-func (p *RunPlan) parameters(body *prefect.DeploymentFlowRunCreate, words *wording) (prefect.JSON, error) {
+func (p *RunPlan) parameters(ctx context.Context, b Backend, body *prefect.DeploymentFlowRunCreate, words *wording) (prefect.JSON, error) {
 	merged, err := mergeObjects(p.Deployment.Parameters, body.Parameters)
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := hydrate(merged, words.hydrating)
+	from, err := sourcesFor(ctx, b, merged)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := hydrate(merged, from, words.hydrating)
 	if err != nil {
 		return nil, err
 	}

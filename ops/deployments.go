@@ -194,7 +194,7 @@ func (o *UpdateDeployment) Run(c *Context) (any, error) {
 	if err := u.DeploymentFields.Apply(d); err != nil {
 		return nil, err
 	}
-	if err := o.setParameters(d, before); err != nil {
+	if err := o.setParameters(c, d, before); err != nil {
 		return nil, err
 	}
 	if err := c.limitRunsOf(d, &u.DeploymentFields); err != nil {
@@ -222,9 +222,13 @@ func (o *UpdateDeployment) checkVariables(c *Context) error {
 
 // setParameters sets the parameters that were sent, with placeholders filled in. The
 // deployment's parameters must conform to its schema, also if only that was sent.
-func (o *UpdateDeployment) setParameters(d, before *prefect.Deployment) error {
+func (o *UpdateDeployment) setParameters(c *Context, d, before *prefect.Deployment) error {
 	if sent := o.Update.Parameters.Value; !prefect.IsNull(sent) {
-		hydrated, err := hydrate(sent, "Error hydrating deployment parameters: ")
+		from, err := c.sourcesFor(sent)
+		if err != nil {
+			return err
+		}
+		hydrated, err := hydrate(sent, from, "Error hydrating deployment parameters: ")
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,10 @@ func (o *CreateFlowRun) Run(c *Context) (any, error) {
 		IdempotencyKey: body.IdempotencyKey, EmpiricalPolicy: body.EmpiricalPolicy, Tags: body.Tags,
 		Labels:          o.Flow.Labels.Merge(systemLabel("prefect.flow.id", body.FlowID), body.Labels),
 		ParentTaskRunID: body.ParentTaskRunID, InfrastructureDocumentID: body.InfrastructureDocumentID,
-		CreatedBy: o.CreatedBy, JobVariables: orObject(body.JobVariables),
+		CreatedBy: o.CreatedBy, JobVariables: body.JobVariables,
+	}
+	if run.JobVariables == nil {
+		run.JobVariables = prefect.JSON(`{}`)
 	}
 	if o.Deployment != nil {
 		run.DeploymentVersion = o.Deployment.Version

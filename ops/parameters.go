@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -10,18 +11,51 @@ import (
 
 	"prefectd/ops/inputschema"
 	"prefectd/prefect"
+	"prefectd/store"
 )
 
 // What the parameters and the job variables of deployments and their runs have to
 // conform to.
 
 // hydrate fills in the placeholders of parameters; 400 if that cannot be done.
-func hydrate(parameters prefect.JSON, prefix string) (prefect.JSON, error) {
-	hydrated, err := inputschema.Hydrate(orObject(parameters))
+func hydrate(parameters prefect.JSON, from *inputschema.Sources, prefix string) (prefect.JSON, error) {
+	hydrated, err := inputschema.Hydrate(orObject(parameters), from)
 	if err != nil {
 		return nil, BadRequest(prefix + err.Error())
 	}
 	return hydrated, nil
+}
+
+// ReadVariableValues reads the values of all variables.
+type ReadVariableValues struct{}
+
+// Read answers a map[string]prefect.JSON by name.
+func (q *ReadVariableValues) Read(tx *store.Tx, _ prefect.Time) (any, error) {
+	values := map[string]prefect.JSON{}
+	for v := range store.Variables.Rows(tx, store.Range{}) {
+		values[v.Name] = v.Value
+	}
+	return values, nil
+}
+
+// sourcesFor reads what the placeholders in some parameters may stand for.
+func sourcesFor(ctx context.Context, b Backend, parameters prefect.JSON) (*inputschema.Sources, error) {
+	from := &inputschema.Sources{}
+	if !inputschema.HasPlaceholders(parameters) {
+		return from, nil
+	}
+	var err error
+	from.Variables, err = Ask[map[string]prefect.JSON](ctx, b, Coordination, &ReadVariableValues{})
+	return from, err
+}
+
+// sourcesFor does the same in an operation of the coordination group.
+func (c *Context) sourcesFor(parameters prefect.JSON) (from *inputschema.Sources, err error) {
+	from = &inputschema.Sources{}
+	if inputschema.HasPlaceholders(parameters) {
+		from.Variables, err = as[map[string]prefect.JSON]((&ReadVariableValues{}).Read(c.Tx, c.Now))
+	}
+	return from, err
 }
 
 // checkParameters holds parameters to the schema of a deployment; what is required is only

@@ -3,16 +3,19 @@ package ops
 import (
 	"context"
 
+	"prefectd/ops/inputschema"
 	"prefectd/prefect"
 	"prefectd/store"
 )
 
 // ResumeFlowRun takes a paused flow run up again, with the input that it asked for.
 type ResumeFlowRun struct {
-	RunID  prefect.ID
-	Input  prefect.JSON // null for none
-	Client ClientInfo
-	Around Surroundings
+	RunID prefect.ID
+	Input prefect.JSON // null for none
+	// Variables are those that placeholders in the input may stand for.
+	Variables map[string]prefect.JSON
+	Client    ClientInfo
+	Around    Surroundings
 }
 
 // Run answers an *Orchestration; 404 for an unknown run.
@@ -29,7 +32,7 @@ func (o *ResumeFlowRun) Run(c *Context) (any, error) {
 	var input prefect.JSON
 	if len(keyset) > 0 {
 		var refusal string
-		if input, refusal = takeRunInput(c, run.ID, keyset, o.Input); refusal != "" {
+		if input, refusal = takeRunInput(c, run.ID, keyset, o.Input, &inputschema.Sources{Variables: o.Variables}); refusal != "" {
 			return refusedWith(rejected, state, refusal), nil
 		}
 	}
@@ -61,8 +64,12 @@ func ResumeRun(ctx context.Context, b Backend, id prefect.ID, input prefect.JSON
 	if err != nil {
 		return nil, err
 	}
+	from, err := sourcesFor(ctx, b, input)
+	if err != nil {
+		return nil, err
+	}
 	group := b.Groups().Of(id)
-	o, err := Do[*Orchestration](ctx, b, group, &ResumeFlowRun{RunID: id, Input: input, Client: client, Around: around})
+	o, err := Do[*Orchestration](ctx, b, group, &ResumeFlowRun{RunID: id, Input: input, Variables: from.Variables, Client: client, Around: around})
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,8 @@ import (
 // takeRunInput brings the input of a resume into the form in which the run reads
 // it, and holds it to what the pause asked for. It answers what is wrong, empty if
 // nothing is.
-func takeRunInput(c *Context, run prefect.ID, keyset prefect.StringMap, sent prefect.JSON) (input prefect.JSON, refusal string) {
-	input, err := inputschema.Hydrate(orObject(sent))
+func takeRunInput(c *Context, run prefect.ID, keyset prefect.StringMap, sent prefect.JSON, from *inputschema.Sources) (input prefect.JSON, refusal string) {
+	input, err := inputschema.Hydrate(orObject(sent), from)
 	if err != nil {
 		return nil, "Error hydrating run input: " + err.Error()
 	}

@@ -42,5 +42,8 @@ func services() []Service {
 		vacuumOrphans,
 		cleanupReconciler,
 		scheduler,
+		triggers,
+		proactiveTriggers,
+		actions,
 	}
 }

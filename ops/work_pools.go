@@ -102,6 +102,21 @@ func (o *UpdateWorkPool) Run(c *Context) (any, error) {
 	return nil, c.tellPoolUpdate(&before, pool)
 }
 
+// PauseWorkPool pauses a work pool, or sets it going again.
+type PauseWorkPool struct {
+	ID     prefect.ID
+	Paused bool
+}
+
+// Run answers nothing; 404 for an unknown pool.
+func (o *PauseWorkPool) Run(c *Context) (any, error) {
+	pool := store.WorkPools.Get(c.Tx, key(o.ID))
+	if pool == nil {
+		return nil, NotFound("Work pool not found.")
+	}
+	return (&UpdateWorkPool{Name: pool.Name, Update: prefect.WorkPoolUpdate{IsPaused: prefect.Opt[*bool]{Set: true, Value: &o.Paused}}}).Run(c)
+}
+
 func (o *UpdateWorkPool) apply(pool *prefect.WorkPool) {
 	u := &o.Update
 	if u.Description.Set {

@@ -2,28 +2,38 @@ package inputschema
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"prefectd/prefect"
+	"prefectd/prefect/templates"
 )
 
 // placeholder is the member that makes an object a placeholder for a value; it
 // names the kind.
 const placeholder = "__prefect_kind"
 
+// Sources is what placeholders may stand for.
+type Sources struct {
+	Variables map[string]prefect.JSON // by name
+	Values    map[string]any          // what templates see
+}
+
+// HasPlaceholders reports whether a value may have placeholders.
+func HasPlaceholders(v prefect.JSON) bool { return bytes.Contains(v, []byte(placeholder)) }
+
 // Hydrate replaces the placeholders in a value, and writes it without spaces. A
 // placeholder that cannot be replaced is a *Violation.
-//
-// Templates are not rendered, and there are no variables yet: a placeholder that
-// needs either is an error.
-func Hydrate(v prefect.JSON) (prefect.JSON, error) {
-	if !bytes.Contains(v, []byte(placeholder)) {
+func Hydrate(v prefect.JSON, from *Sources) (prefect.JSON, error) {
+	if !HasPlaceholders(v) {
 		v = v.Clone()
 		return v, v.Compact(lenient)
 	}
-	hydrated, err := hydrate(v)
+	hydrated, err := from.hydrate(v)
 	if err == nil && hydrated == nil {
 		hydrated = prefect.JSON(`{}`)
 	}
@@ -33,7 +43,7 @@ func Hydrate(v prefect.JSON) (prefect.JSON, error) {
 var lenient = jsontext.AllowDuplicateNames(true)
 
 // hydrate answers nil for a placeholder that stands for nothing: it is left out.
-func hydrate(v prefect.JSON) (prefect.JSON, error) {
+func (s *Sources) hydrate(v prefect.JSON) (prefect.JSON, error) {
 	switch v.Kind() {
 	case '{':
 		object, err := membersOf(v)
@@ -41,17 +51,17 @@ func hydrate(v prefect.JSON) (prefect.JSON, error) {
 			return nil, err
 		}
 		if kind, ok := object.get(placeholder); ok {
-			return object.fill(kind)
+			return s.fill(object, kind)
 		}
-		return object.hydrate()
+		return s.hydrateObject(object)
 	case '[':
-		return hydrateArray(v)
+		return s.hydrateArray(v)
 	}
 	return v, nil
 }
 
 // fill is the value that a placeholder stands for.
-func (o members) fill(kind prefect.JSON) (prefect.JSON, error) {
+func (s *Sources) fill(o members, kind prefect.JSON) (prefect.JSON, error) {
 	name, _ := textOf(kind)
 	switch name {
 	case "none":
@@ -59,28 +69,31 @@ func (o members) fill(kind prefect.JSON) (prefect.JSON, error) {
 		if !ok {
 			return nil, missing("value")
 		}
-		return hydrate(value)
+		return s.hydrate(value)
 	case "json":
-		value, ok, err := o.hydrated("value")
+		value, ok, err := s.member(o, "value")
 		if !ok || err != nil {
 			return nil, err
 		}
 		return parsed(value)
 	case "jinja":
-		template, ok, err := o.hydrated("template")
+		template, ok, err := s.member(o, "template")
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			return nil, missing("template")
 		}
-		return plainTemplate(template)
+		return s.render(template)
 	case "workspace_variable":
-		variable, ok, err := o.hydrated("variable_name")
+		variable, ok, err := s.member(o, "variable_name")
 		if !ok || err != nil {
 			return nil, err
 		}
 		text, _ := textOf(variable)
+		if value, ok := s.Variables[text]; ok {
+			return value, nil
+		}
 		return nil, &Violation{"Variable '" + text + "' not found in workspace."}
 	}
 	if value, ok := o.get("value"); ok {
@@ -101,23 +114,49 @@ func parsed(v prefect.JSON) (prefect.JSON, error) {
 	}
 	inner := prefect.JSON(text)
 	if err := inner.Compact(lenient); err != nil {
-		return nil, &Violation{"Invalid JSON: " + err.Error()}
+		return nil, &Violation{"Invalid JSON: " + pythonSyntaxError(text, err)}
 	}
 	return inner, nil
 }
 
-// plainTemplate is a template that has nothing to render.
-func plainTemplate(v prefect.JSON) (prefect.JSON, error) {
+// pythonSyntaxError words an error in JSON as Python's json module does.
+func pythonSyntaxError(text string, err error) string {
+	var at *jsontext.SyntacticError
+	if !errors.As(err, &at) {
+		return err.Error()
+	}
+	said, where := "Expecting value", at.Error()
+	for part, words := range map[string]string{
+		"expecting ',' or": "Expecting ',' delimiter", "at start of string": "Expecting property name enclosed in double quotes", "after object name": "Expecting ':' delimiter",
+		"after object value": "Expecting ',' delimiter", "after array element": "Expecting ',' delimiter", "after top-level value": "Extra data",
+	} {
+		if strings.Contains(where, part) {
+			said = words
+		}
+	}
+	before := text[:min(int(at.ByteOffset), len(text))]
+	if strings.Contains(where, "in literal") {
+		before = strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyz") // Python tells where it begins
+	}
+	char := utf8.RuneCountInString(before)
+	column := char + 1
+	if i := strings.LastIndex(before, "\n"); i >= 0 {
+		column = utf8.RuneCountInString(before[i+1:]) + 1
+	}
+	return fmt.Sprintf("%s: line %d column %d (char %d)", said, strings.Count(before, "\n")+1, column, char)
+}
+
+// render renders a template.
+func (s *Sources) render(v prefect.JSON) (prefect.JSON, error) {
 	text, ok := textOf(v)
 	if !ok {
 		return nil, &Violation{"Invalid jinja: the template is no text"}
 	}
-	for _, mark := range []string{"{{", "{%", "{#"} {
-		if strings.Contains(text, mark) {
-			return nil, &Violation{"Invalid jinja: this server does not render templates yet"}
-		}
+	rendered, err := templates.Render(text, s.Values)
+	if err != nil {
+		return nil, &Violation{"Invalid jinja: " + err.Error()}
 	}
-	return v, nil
+	return prefect.Marshal(rendered)
 }
 
 func textOf(v prefect.JSON) (text string, ok bool) {
@@ -165,38 +204,46 @@ func (o members) get(name string) (prefect.JSON, bool) {
 	return nil, false
 }
 
-// hydrated is a member of a placeholder, itself hydrated if it is an object; not
+// member is one of a placeholder, itself hydrated if it is an object; not
 // ok if it is not there or stands for nothing.
-func (o members) hydrated(name string) (v prefect.JSON, ok bool, err error) {
+func (s *Sources) member(o members, name string) (v prefect.JSON, ok bool, err error) {
 	v, ok = o.get(name)
 	if ok && v.Kind() == '{' {
-		v, err = hydrate(v)
+		v, err = s.hydrate(v)
 	}
 	return v, ok && v != nil, err
 }
 
-func (o members) hydrate() (prefect.JSON, error) {
-	out := []byte{'{'}
+func (s *Sources) hydrateObject(o members) (prefect.JSON, error) {
+	var hydrated members
 	for _, m := range o {
-		value, err := hydrate(m.value)
+		value, err := s.hydrate(m.value)
 		if err != nil {
 			return nil, err
 		}
-		if value == nil {
-			continue
+		if value != nil {
+			hydrated = append(hydrated, member{m.name, value})
 		}
-		if len(out) > 1 {
+	}
+	return hydrated.text()
+}
+
+// text writes the members as an object.
+func (o members) text() (v prefect.JSON, err error) {
+	out := []byte{'{'}
+	for i, m := range o {
+		if i > 0 {
 			out = append(out, ',')
 		}
 		if out, err = jsontext.AppendQuote(out, m.name); err != nil {
 			return nil, err
 		}
-		out = append(append(out, ':'), value...)
+		out = append(append(out, ':'), m.value...)
 	}
 	return compact(append(out, '}'))
 }
 
-func hydrateArray(v prefect.JSON) (prefect.JSON, error) {
+func (s *Sources) hydrateArray(v prefect.JSON) (prefect.JSON, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(v), lenient)
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
@@ -207,7 +254,7 @@ func hydrateArray(v prefect.JSON) (prefect.JSON, error) {
 		if err != nil {
 			return nil, err
 		}
-		if item, err = hydrate(item.Clone()); err != nil {
+		if item, err = s.hydrate(item.Clone()); err != nil {
 			return nil, err
 		}
 		if item == nil {

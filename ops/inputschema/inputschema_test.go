@@ -49,7 +49,7 @@ func TestValidate(t *testing.T) {
 func TestHydrate(t *testing.T) {
 	for _, c := range readCases(t).Hydrate {
 		t.Run(string(c.Value), func(t *testing.T) {
-			got, err := Hydrate(c.Value)
+			got, err := Hydrate(c.Value, &Sources{})
 			if c.Error != "" {
 				require.EqualError(t, err, c.Error)
 				return
@@ -62,21 +62,39 @@ func TestHydrate(t *testing.T) {
 }
 
 func TestHydrateKeepsOrderAndNumbers(t *testing.T) {
-	got, err := Hydrate(prefect.JSON(`{"z": 1.0, "a": [1e5, {"__prefect_kind": "none", "value": {"é": "\u00e9\n"}}]}`))
+	got, err := Hydrate(prefect.JSON(`{"z": 1.0, "a": [1e5, {"__prefect_kind": "none", "value": {"é": "\u00e9\n"}}]}`), &Sources{})
 	require.NoError(t, err)
 	require.Equal(t, `{"z":1.0,"a":[1e5,{"é":"\u00e9\n"}]}`, string(got))
 }
 
 func TestHydrateRefuses(t *testing.T) {
 	for value, text := range map[string]string{
-		`{"a": {"__prefect_kind": "jinja", "template": "{{ x }}"}}`: "Invalid jinja: this server does not render templates yet",
-		`{"a": {"__prefect_kind": "jinja", "template": 5}}`:         "Invalid jinja: the template is no text",
+		`{"a": {"__prefect_kind": "jinja", "template": 5}}`:                        "Invalid jinja: the template is no text",
+		`{"a": {"__prefect_kind": "workspace_variable", "variable_name": "gone"}}`: "Variable 'gone' not found in workspace.",
+		`{"a": {"__prefect_kind": "json", "value": "{no"}}`:                        "Invalid JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+		`{"a": {"__prefect_kind": "json", "value": "{\"a\"\n 1}"}}`:                "Invalid JSON: Expecting ':' delimiter: line 2 column 2 (char 6)",
+		`{"a": {"__prefect_kind": "json", "value": "[1 2]"}}`:                      "Invalid JSON: Expecting ',' delimiter: line 1 column 4 (char 3)",
+		`{"a": {"__prefect_kind": "json", "value": "1 2"}}`:                        "Invalid JSON: Extra data: line 1 column 3 (char 2)",
+		`{"a": {"__prefect_kind": "json", "value": "nope"}}`:                       "Invalid JSON: Expecting value: line 1 column 1 (char 0)",
 	} {
-		_, err := Hydrate(prefect.JSON(value))
+		_, err := Hydrate(prefect.JSON(value), &Sources{})
 		require.EqualError(t, err, text)
 	}
-	_, err := Hydrate(prefect.JSON(`{"a": {"__prefect_kind": "json", "value": "{no"}}`))
-	require.ErrorContains(t, err, "Invalid JSON: ")
+}
+
+// Templates and variables fill in parameters; a template that is one expression keeps the
+// type of its value if it stands in the parameters of an action.
+func TestSources(t *testing.T) {
+	from := &Sources{
+		Variables: map[string]prefect.JSON{"v": prefect.JSON(`[1]`)},
+		Values:    map[string]any{"event": map[string]any{"n": 1, "list": []any{1, "a"}}},
+	}
+	marked, err := MarkTemplates(prefect.JSON(`{"n": "{{ event.n }}", "text": "n is {{ event.n }}", "deep": [{"list": "{{ event.list }}"}], "plain": "x",
+		"kept": {"__prefect_kind": "jinja", "template": "{{ event.n }}"}, "v": {"__prefect_kind": "workspace_variable", "variable_name": "v"}}`))
+	require.NoError(t, err)
+	got, err := Hydrate(marked, from)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"n": 1, "text": "n is 1", "deep": [{"list": [1, "a"]}], "plain": "x", "kept": "1", "v": [1]}`, string(got))
 }
 
 // A schema must not make the server read a file.
