@@ -23,13 +23,13 @@ func TestReadEnvironment(t *testing.T) {
 		"PREFECT_SERVER_EVENTS_MAXIMUM_WEBSOCKET_BACKFILL=PT1H30M",
 		"PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS=2.5",
 		"PREFECT_SERVER_API_KEEPALIVE_TIMEOUT=",      // empty is not set
-		"PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED=0", // no effect yet
+		"PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE=0", // no effect yet
 		"PREFECT_API_DATABASE_CONNECTION_URL=postgresql://x",
 		"PREFECT_API_URL=http://x", // of clients
 		"PATH=/bin",
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED"}, ignored)
+	require.Equal(t, []string{"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE"}, ignored)
 	require.Equal(t, 4300, s.Port)
 	require.Equal(t, 50, s.DefaultLimit)
 	require.Equal(t, "http://c", s.CORSOrigins)
