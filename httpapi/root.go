@@ -1,7 +1,5 @@
 package httpapi
 
-import "prefectd/ops"
-
 func rootRoutes() []route {
 	return []route{
 		{Method: "GET", Path: "/health", Scope: open, Kind: stale, AnyVersion: true, Handle: health, Doc: "Whether the process lives."},
@@ -28,15 +26,3 @@ func ready(c *call) error {
 func hello(c *call) error { return c.reply(200, "👋") }
 
 func version(c *call) error { return c.reply(200, apiVersion) }
-
-// csrfToken tells clients that they need no token. They look for this text.
-func csrfToken(c *call) error {
-	var query struct {
-		_      struct{} `check:"params"`
-		Client string   `json:"client" check:"required"`
-	}
-	if err := c.query(&query); err != nil {
-		return err
-	}
-	return ops.Unprocessable("CSRF protection is disabled.")
-}

@@ -19,6 +19,7 @@ type Config struct {
 	BasePath       string        // mount of the API; /api
 	AuthString     string        // user:password that clients must know; empty: none
 	CORS           CORS          // pages that may call the API; all
+	CSRF           CSRF          // whether changes need a token; no
 	DefaultLimit   int           // default and maximum of `limit`; 200
 	MaxBody        int           // bytes of a request's body; 64 MiB
 	RequestTimeout time.Duration // until a request is given up; 30 s
@@ -36,6 +37,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.BasePath = orDefault(c.BasePath, "/api")
+	c.CSRF.Lasts = orDefault(c.CSRF.Lasts, time.Hour)
 	c.DefaultLimit = orDefault(c.DefaultLimit, 200)
 	c.MaxBody = orDefault(c.MaxBody, 64<<20)
 	c.RequestTimeout = orDefault(c.RequestTimeout, 30*time.Second)

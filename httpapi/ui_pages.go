@@ -53,7 +53,7 @@ func (s *Server) page(c *call, path string) bool {
 
 func (s *Server) uiSettings(c *call) *uiSettings {
 	ui := &s.config.UI
-	told := &uiSettings{APIURL: ui.APIURL, Flags: []string{}, Default: ui.Default, Available: []string{}}
+	told := &uiSettings{APIURL: ui.APIURL, CSRF: s.config.CSRF.Enabled, Flags: []string{}, Default: ui.Default, Available: []string{}}
 	if told.APIURL == "" {
 		told.APIURL = c.origin() + s.config.BasePath
 	}

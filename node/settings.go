@@ -33,6 +33,9 @@ type Settings struct {
 	PingInterval float64 // seconds
 	PingTimeout  float64 // seconds
 
+	CSRFEnabled bool
+	CSRFLasts   prefect.Duration
+
 	UIEnabled   bool
 	UIV2        bool
 	UIAPIURL    string
@@ -56,6 +59,7 @@ func DefaultSettings() *Settings {
 		DefaultLimit: 200, KeepAlive: 5,
 		CORSOrigins: "*", CORSMethods: "*", CORSHeaders: "*",
 		PingInterval: 20, PingTimeout: 20,
+		CSRFLasts: prefect.Hour,
 		UIEnabled: true, UIV2: true, UIServeBase: "/",
 		EventsStreamOut: true,
 		Ops:             *ops.DefaultSettings(),
@@ -90,6 +94,8 @@ func (s *Settings) rows() []setting {
 		{"server.api.cors_allowed_headers", &s.CORSHeaders, []string{"PREFECT_SERVER_CORS_ALLOWED_HEADERS"}},
 		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
 		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
+		{"server.api.csrf_protection_enabled", &s.CSRFEnabled, []string{"PREFECT_SERVER_CSRF_PROTECTION_ENABLED"}},
+		{"server.api.csrf_token_expiration", (*seconds)(&s.CSRFLasts), []string{"PREFECT_SERVER_CSRF_TOKEN_EXPIRATION"}},
 		{"server.ui.enabled", &s.UIEnabled, []string{"PREFECT_UI_ENABLED"}},
 		{"server.ui.v2_enabled", &s.UIV2, nil},
 		{"server.ui.api_url", &s.UIAPIURL, []string{"PREFECT_UI_API_URL"}},

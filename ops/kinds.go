@@ -57,6 +57,9 @@ func kinds() []kind {
 		sent[FlowIDs, []prefect.ID](),
 		sent[FlowIDsOfRuns, []prefect.ID](),
 		sent[NextRunsOf, map[prefect.ID]*NextRun](),
+		// Access.
+		sent[IssueCSRFToken, *prefect.CSRFToken](),
+		sent[ReadCSRFToken, *prefect.CSRFToken](),
 		// Automations.
 		sent[CreateAutomation, *prefect.Automation](),
 		sent[ReplaceAutomation, nothing](),

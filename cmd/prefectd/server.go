@@ -258,6 +258,7 @@ func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) (api httpapi.Con
 		CORS: httpapi.CORS{
 			Origins: list(s.CORSOrigins), Methods: list(s.CORSMethods), Headers: list(s.CORSHeaders),
 		},
+		CSRF:         httpapi.CSRF{Enabled: s.CSRFEnabled, Lasts: time.Duration(s.CSRFLasts) * time.Microsecond},
 		DefaultLimit: s.DefaultLimit,
 		MaxBody:      int(c.MaxBody) << 20,
 		KeepAlive:    node.Seconds(float64(s.KeepAlive)),
@@ -296,11 +297,6 @@ func warn(log *slog.Logger, ignored []string) {
 		if i := slices.Index(ignored, name); i >= 0 {
 			log.Warn("no data is read from the database of "+name+": prefectd keeps its own", "variable", name)
 			ignored = slices.Delete(ignored, i, i+1)
-		}
-	}
-	for _, name := range ignored {
-		if strings.Contains(name, "CSRF_PROTECTION_ENABLED") {
-			log.Warn("CSRF protection is not built yet: requests are not checked", "variable", name)
 		}
 	}
 	if len(ignored) > 0 {
