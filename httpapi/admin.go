@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
-
 	"prefectd/ops"
 	"prefectd/prefect"
 )
@@ -29,16 +27,25 @@ type resultStorage struct {
 	Block prefect.ID `json:"default_result_storage_block_id" check:"required"`
 }
 
-// There are no blocks yet, so none can be the default.
-
-func defaultStorage(c *call) error { return c.reply(200, resultStorage{}) }
+func defaultStorage(c *call) error {
+	id, err := ops.Ask[prefect.ID](c.ctx, c.backend, ops.Coordination, &ops.ReadDefaultStorage{})
+	if err != nil {
+		return err
+	}
+	return c.reply(200, resultStorage{id})
+}
 
 func setDefaultStorage(c *call) error {
 	var body resultStorage
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	return ops.NotFound(fmt.Sprintf("Block document %s not found.", body.Block))
+	if _, err := c.backend.Do(c.ctx, ops.Coordination, &ops.SetDefaultStorage{Block: body.Block}); err != nil {
+		return err
+	}
+	return c.reply(200, body)
 }
 
-func clearDefaultStorage(c *call) error { return c.empty() }
+func clearDefaultStorage(c *call) error {
+	return c.done(c.backend.Do(c.ctx, ops.Coordination, &ops.SetDefaultStorage{}))
+}

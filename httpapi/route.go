@@ -71,6 +71,7 @@ func routes() []route {
 		savedSearchRoutes(),
 		variableRoutes(),
 		automationRoutes(),
+		blockRoutes(),
 		artifactRoutes(),
 		workerRoutes(),
 		workPollRoutes(),

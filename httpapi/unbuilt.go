@@ -9,39 +9,8 @@ import (
 // unbuilt lists the operations of the reference that this server does not have
 // yet. They answer 501, so that a client learns what it met.
 var unbuilt = []string{
-	// Flows
-	// Flow runs
-	// Task runs
-	// Deployments
-	// Concurrency limits by tag
-	// Concurrency limits
 	// Block types
-	"POST /block_types/",
-	"POST /block_types/filter",
 	"POST /block_types/install_system_block_types",
-	"GET /block_types/slug/{slug}",
-	"GET /block_types/slug/{slug}/block_documents",
-	"GET /block_types/slug/{slug}/block_documents/name/{block_document_name}",
-	"GET /block_types/{id}",
-	"PATCH /block_types/{id}",
-	"DELETE /block_types/{id}",
-	// Block schemas
-	"POST /block_schemas/",
-	"GET /block_schemas/checksum/{checksum}",
-	"POST /block_schemas/filter",
-	"GET /block_schemas/{id}",
-	"DELETE /block_schemas/{id}",
-	// Block documents
-	"POST /block_documents/",
-	"POST /block_documents/count",
-	"POST /block_documents/filter",
-	"GET /block_documents/{id}",
-	"PATCH /block_documents/{id}",
-	"DELETE /block_documents/{id}",
-	// Block capabilities
-	"GET /block_capabilities/",
-	// Automations
-	// Templates
 	// Observed states
 	"GET /observed-states",
 	// UI: schemas

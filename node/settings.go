@@ -159,6 +159,10 @@ func (s *Settings) rows() []setting {
 // seconds is a duration that is written as a number.
 type seconds prefect.Duration
 
+// encryptionKey is a variable of the Python server that is none of its settings, and that
+// no document of them shows.
+const encryptionKey = "PREFECT_SERVER_ENCRYPTION_KEY"
+
 // ReadEnvironment takes settings from environment variables, given as NAME=value.
 // It answers the names of those that belong to the Python server but have no
 // effect here.
@@ -180,6 +184,8 @@ func (s *Settings) ReadEnvironment(environ []string) (ignored []string, err erro
 			delete(env, name)
 		}
 	}
+	s.Ops.EncryptionKey = env[encryptionKey]
+	delete(env, encryptionKey)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if isServerSetting(name) {
 			ignored = append(ignored, name)

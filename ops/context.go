@@ -78,6 +78,7 @@ type Settings struct {
 	TagSlotWait         prefect.Duration // PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS
 	GlobalSlotWait      prefect.Duration // PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS
 	Repossessor         Rounds
+	EncryptionKey       string           // PREFECT_SERVER_ENCRYPTION_KEY: of the data of blocks; empty for one that the cluster makes
 	DeploymentLease     prefect.Duration // PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION
 	DeploymentSlotWait  prefect.Duration // PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS
 	GraphMaxNodes       int              // PREFECT_SERVER_FLOW_RUN_GRAPH_MAX_NODES

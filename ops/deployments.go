@@ -85,7 +85,7 @@ func (o *CreateDeployment) settle(c *Context, d *prefect.Deployment) error {
 	if err := c.enqueueDeployment(d, fields); err != nil {
 		return err
 	}
-	return checkBlocks(fields)
+	return c.checkBlocks(fields)
 }
 
 // checkPool refuses an unknown work pool, and job variables that it does not allow.
@@ -101,16 +101,16 @@ func (c *Context) checkPool(f *prefect.DeploymentFields, variables prefect.JSON,
 	return asRefusal(checkJobVariables(pool.BaseJobTemplate, false, variables), Unprocessable, "Error creating deployment: ")
 }
 
-// checkBlocks refuses references to blocks: there are none.
-func checkBlocks(f *prefect.DeploymentFields) error {
+// checkBlocks refuses references to blocks that there are not.
+func (c *Context) checkBlocks(f *prefect.DeploymentFields) error {
 	missing := func(kind string, id prefect.ID) error {
 		return Conflict("Error creating deployment. Could not find " + kind + " block with id: " + id.String() +
 			". This usually occurs when applying a deployment specification that was built against a different Prefect database / workspace.")
 	}
-	if id := f.InfrastructureDocumentID.Value; !id.IsNull() {
+	if id := f.InfrastructureDocumentID.Value; !id.IsNull() && !store.BlockDocuments.Has(c.Tx, key(id)) {
 		return missing("infrastructure", id)
 	}
-	if id := f.StorageDocumentID.Value; !id.IsNull() {
+	if id := f.StorageDocumentID.Value; !id.IsNull() && !store.BlockDocuments.Has(c.Tx, key(id)) {
 		return missing("storage", id)
 	}
 	return nil

@@ -9,7 +9,7 @@ var State = Schema{
 	FlowRuns, TaskRuns, FlowRunStates, TaskRunStates, FlowRunInputs, TaskRunCache, Artifacts, ArtifactCollections,
 	TaskQueue, CancelledRuns,
 	Deployments, ScheduleProgresses, WorkPools, WorkQueues, Workers, Cleanups, ConcurrencyLimits, Variables, SavedSearches,
-	CSRFTokens,
+	CSRFTokens, BlockTypes, BlockSchemas, BlockDocuments, Configurations,
 	Automations, Buckets, ChildFirings, EventCursors, Invocations,
 	Logs, Events,
 	Outbox, Inbox, OutboxMarks,

@@ -22,6 +22,7 @@
 //	[]T, [n]T, Sequence[T], map[string]T
 //	structs                      objects; embedded structs add their fields
 //
+// A struct with Precheck has a rule about what was sent, which comes before all others.
 // A type with Check() error has a rule of its own, looked at when the value is
 // otherwise right. A struct with SetDefaults() gets it called when all of it is
 // decoded, or when it was not sent.
@@ -48,7 +49,7 @@
 //	each=RULE     a named rule for the items of a list or object
 //	RULE          a named rule for the value: name, parameters, input_key, cache_key,
 //	              event_name, related, related_resource, jitter_factor, clean,
-//	              emptyish, job_template, name_or_empty, object_item,
+//	              emptyish, job_template, name_or_empty, block_name, object_item,
 //	              max_scheduled_runs
 //	-             no part of a request, and nothing else in the tag
 //

@@ -21,7 +21,7 @@ type object struct {
 	// filled in when they are not, and that fall back on another one.
 	required, filled, fallbacks uint64
 
-	defaults, checks bool // the struct has the hook
+	defaults, checks, prechecks bool // the struct has the hook
 }
 
 type field struct {
@@ -38,10 +38,11 @@ func (c *compiler) object(t reflect.Type) *object {
 	}
 	p := reflect.PointerTo(t)
 	o := &object{
-		flags:    parseFlags(t),
-		byName:   map[string]int{},
-		defaults: p.Implements(reflect.TypeFor[defaulter]()),
-		checks:   p.Implements(reflect.TypeFor[checker]()),
+		flags:     parseFlags(t),
+		byName:    map[string]int{},
+		defaults:  p.Implements(reflect.TypeFor[defaulter]()),
+		checks:    p.Implements(reflect.TypeFor[checker]()),
+		prechecks: p.Implements(reflect.TypeFor[prechecker]()),
 	}
 	c.structs[t] = o
 	c.fields(o, t, nil)
@@ -149,6 +150,9 @@ func (o *object) decode(d *decoder, v reflect.Value) {
 		d.report(modelType, start)
 		return
 	}
+	if o.prechecks && !o.precheck(d, v) {
+		return
+	}
 	seen := o.decodeMembers(d, v)
 	o.reportMissing(d, seen, d.text[start:d.pos])
 	o.finish(d, v, seen, problems)
@@ -157,6 +161,26 @@ func (o *object) decode(d *decoder, v reflect.Value) {
 			d.reportCheck(err, start)
 		}
 	}
+}
+
+// prechecker is a type that has a rule about what was sent, which is looked at first: an
+// object that breaks it has no other problem.
+type prechecker interface {
+	Precheck(sent map[string]prefect.JSON) error
+}
+
+func (o *object) precheck(d *decoder, v reflect.Value) bool {
+	start := d.pos
+	d.skip()
+	var sent map[string]prefect.JSON
+	if prefect.Unmarshal(d.text[start:d.pos], &sent) == nil {
+		if err := v.Addr().Interface().(prechecker).Precheck(sent); err != nil {
+			d.report(valueError(err.Error()), start)
+			return false
+		}
+	}
+	d.pos = start
+	return true
 }
 
 // located is what Check may answer when it is one field that is wrong.

@@ -32,6 +32,7 @@ var rules = map[string]rule{
 	"artifact_key":     {reflect.String, checkArtifactKey},
 	"variable_name":    {reflect.String, checkVariableName},
 	"variable_value":   {reflect.Slice, checkVariableValue},
+	"block_name":       {reflect.String, checkBlockName},
 	"object_item":      {reflect.Slice, checkObject},
 
 	"max_scheduled_runs": {reflect.Int, checkMaxScheduledRuns},
@@ -183,6 +184,14 @@ func checkVariableName(v reflect.Value) *fault {
 	}
 	if len(name) > maxVariableName {
 		return tooLong("Value", maxVariableName, len(name))
+	}
+	return nil
+}
+
+// checkBlockName looks at the slug of a block type, or the name of a document.
+func checkBlockName(v reflect.Value) *fault {
+	if strings.Trim(v.String(), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return valueError("Block names must only contain lowercase letters, numbers, and dashes.")
 	}
 	return nil
 }
