@@ -84,3 +84,18 @@ func (c *Client) CountRuns(ctx context.Context, stateType string) (n int, err er
 	filter := map[string]any{"flow_runs": map[string]any{"state": map[string]any{"type": map[string]any{"any_": []string{stateType}}}}}
 	return n, c.Call(ctx, http.MethodPost, "/flow_runs/count", filter, &n)
 }
+
+// StartTimes answers when the runs of a deployment are expected to start, the earliest
+// first; at most 200.
+func (c *Client) StartTimes(ctx context.Context, deployment string) (times []time.Time, err error) {
+	var runs []struct {
+		Expected time.Time `json:"expected_start_time"`
+	}
+	err = c.Call(ctx, http.MethodPost, "/flow_runs/filter", map[string]any{
+		"deployments": map[string]any{"id": map[string]any{"any_": []string{deployment}}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200,
+	}, &runs)
+	for _, run := range runs {
+		times = append(times, run.Expected)
+	}
+	return times, err
+}
