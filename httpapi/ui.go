@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"prefectd/ops"
+	"prefectd/ops/inputschema"
 	"prefectd/prefect"
 )
 
@@ -10,6 +11,7 @@ func uiRoutes() []route {
 	return []route{
 		{Method: "POST", Path: "/ui/flow_runs/history", Kind: read, Handle: uiRunHistory, Doc: "Flow runs with their times."},
 		{Method: "POST", Path: "/ui/flow_runs/count-task-runs", Kind: read, Handle: uiTaskRunsPerRun, Doc: "The number of task runs of some flow runs."},
+		{Method: "POST", Path: "/ui/schemas/validate", Kind: read, Handle: uiValidate, Doc: "What a schema says of some values."},
 		{Method: "POST", Path: "/ui/flows/count-deployments", Kind: read, Handle: uiDeploymentsPerFlow, Doc: "The number of deployments of some flows."},
 		{Method: "POST", Path: "/ui/flows/next-runs", Kind: read, Handle: uiNextRuns, Doc: "The next scheduled run of some flows."},
 		{Method: "POST", Path: "/ui/task_runs/count", Kind: read, Handle: uiTaskRunsPerState, Doc: "The number of task runs that match, by state."},
@@ -87,4 +89,25 @@ func uiOutcomes(c *call) error {
 		return err
 	}
 	return replyWith[[]ops.Outcomes](c)(ops.CountOutcomes(c.ctx, c.backend, q))
+}
+
+// uiValidate says what is wrong with the values that somebody entered.
+func uiValidate(c *call) error {
+	var body struct {
+		_      struct{}     `check:"params"`
+		Schema prefect.JSON `json:"schema" check:"required,object"`
+		Values prefect.JSON `json:"values" check:"required,object"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	faults, err := ops.CheckValues(c.ctx, c.backend, body.Values, body.Schema)
+	if err != nil {
+		return err
+	}
+	type verdict struct {
+		Errors []inputschema.Fault `json:"errors"`
+		Valid  bool                `json:"valid"`
+	}
+	return c.reply(200, verdict{faults, len(faults) == 0})
 }

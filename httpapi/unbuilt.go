@@ -13,8 +13,6 @@ var unbuilt = []string{
 	"POST /block_types/install_system_block_types",
 	// Observed states
 	"GET /observed-states",
-	// UI: schemas
-	"POST /ui/schemas/validate",
 }
 
 func unbuiltRoutes() []route {

@@ -106,6 +106,23 @@ func pythonError(err error) error {
 	return &inputschema.Violation{Text: "<ValidationError: " + quoted + ">"}
 }
 
+// CheckValues lists what a schema does not allow in some values, in which placeholders may
+// stand; 422 if it is the schema that is wrong.
+func CheckValues(ctx context.Context, b Backend, values, schema prefect.JSON) ([]inputschema.Fault, error) {
+	from, err := sourcesFor(ctx, b, values)
+	if err != nil {
+		return nil, err
+	}
+	found, err := inputschema.Faults(values, schema, from)
+	switch {
+	case errors.Is(err, inputschema.ErrCircular):
+		return nil, Unprocessable("Invalid schema: Unable to validate schema with circular references.")
+	case err != nil:
+		return nil, Unprocessable("Invalid schema: " + err.Error())
+	}
+	return found, nil
+}
+
 // checkJobVariables holds job variables, the last of which win, to the schema in the job
 // template of a work pool; without one everything is allowed. Defaults that break the
 // schema are left out, and then nothing is required.

@@ -135,6 +135,9 @@ func pythonSyntaxError(text string, err error) string {
 		}
 	}
 	before := text[:min(int(at.ByteOffset), len(text))]
+	if strings.Contains(where, "unexpected EOF") && strings.HasSuffix(strings.TrimSpace(before), "{") {
+		said = "Expecting property name enclosed in double quotes"
+	}
 	if strings.Contains(where, "in literal") {
 		before = strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyz") // Python tells where it begins
 	}

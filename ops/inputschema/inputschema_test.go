@@ -111,3 +111,26 @@ func TestBadSchemas(t *testing.T) {
 		require.NotErrorAs(t, err, &v, schema)
 	}
 }
+
+// All that is wrong is told where it is, and nothing of what a template will make.
+func TestFaults(t *testing.T) {
+	const schema = `{"type":"object","properties":{"n":{"type":"integer"},"l":{"type":"array","items":{"type":"string"}},"o":{"type":"object","required":["d"]}},"required":["n"]}`
+	for value, want := range map[string]string{
+		`{"n":1}`: `[]`,
+		`{}`:      `[{"property":"n","errors":["'n' is a required property"]}]`,
+		`{"n":"x","l":["a",2,3],"o":{}}`: `[{"property":"l","errors":[{"index":1,"errors":["2 is not of type 'string'"]},{"index":2,"errors":["3 is not of type 'string'"]}]},` +
+			`{"property":"n","errors":["'x' is not of type 'integer'"]},{"property":"o","errors":[{"property":"d","errors":["'d' is a required property"]}]}]`,
+		`{"n":{"__prefect_kind":"jinja","template":"{{ x }}"}}`:                        `[]`,
+		`{"n":{"__prefect_kind":"jinja","template":"{{ x"}}`:                           `[{"property":"n","errors":["Invalid jinja: unexpected end of template, expected 'end of print statement'."]}]`,
+		`{"n":{"__prefect_kind":"workspace_variable","variable_name":"v"}}`:            `[]`,
+		`{"n":1,"l":[{"__prefect_kind":"workspace_variable","variable_name":"none"}]}`: `[{"property":"l","errors":[{"index":0,"errors":["Variable 'none' not found in workspace."]}]}]`,
+	} {
+		got, err := Faults(prefect.JSON(value), prefect.JSON(schema), &Sources{Variables: map[string]prefect.JSON{"v": prefect.JSON("1")}})
+		require.NoError(t, err)
+		text, err := prefect.Marshal(got)
+		require.NoError(t, err)
+		require.JSONEq(t, want, string(text), value)
+	}
+	_, err := Faults(prefect.JSON(`{}`), prefect.JSON(`{"type":"nonsense"}`), &Sources{})
+	require.EqualError(t, err, "'nonsense' is not valid under any of the given schemas")
+}

@@ -18,6 +18,15 @@ type problem struct {
 	within []problem // what is wrong with each of the alternatives
 }
 
+// missing is the property that is required and not there; empty if that is not what is
+// wrong.
+func (p *problem) missing() string {
+	if k, ok := p.kind.(*kind.Required); ok {
+		return k.Missing[0]
+	}
+	return ""
+}
+
 // flatten lists what is wrong, in a fixed order.
 func flatten(e *jsonschema.ValidationError) []problem {
 	p := problem{path: e.InstanceLocation, schema: e.SchemaURL, kind: e.ErrorKind}

@@ -124,6 +124,9 @@ func syntaxError(err error) *SyntaxError {
 		err = inner
 	}
 	e := &SyntaxError{1, err.Error()}
+	if strings.HasPrefix(e.Message, "'}}' expected here") && strings.HasSuffix(e.Message, `near "")`) {
+		e.Message = "unexpected end of template, expected 'end of print statement'." // as Jinja puts it
+	}
 	if at := strings.LastIndex(e.Message, "(Line: "); at >= 0 {
 		_, _ = fmt.Sscanf(e.Message[at:], "(Line: %d", &e.Line) // else it is the first
 	}
