@@ -89,7 +89,6 @@ func kinds() []kind {
 		sent[FindAutomations, []*prefect.Automation](),
 		sent[CountAutomations, int](),
 		sent[FindRelatedAutomations, []*prefect.Automation](),
-		sent[ReadEnabledAutomations, []*prefect.Automation](),
 		sent[ReadTriggersDue, *TriggersDue](),
 		sent[FindStreamPosition, uint64](),
 		sent[EvaluateEvents, int](),

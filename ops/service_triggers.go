@@ -30,27 +30,24 @@ var (
 
 // TriggersDue says what there is for triggers to do.
 type TriggersDue struct {
-	Automations bool         // some are switched on
-	Oldest      prefect.Time // when the first of them was made or switched on
-	Next        []uint64     // by group: the number of the first event that was not looked at
-	Timed       bool         // a Proactive trigger has something to do, or a bucket is over
+	Automations []*prefect.Automation // that are switched on
+	Next        []uint64              // by group: the number of the first event that was not looked at
+	Timed       bool                  // a Proactive trigger has something to do, or a bucket is over
 }
 
-// ReadTriggersDue reads it.
-type ReadTriggersDue struct{}
+// ReadTriggersDue reads it. Buffer is how long a bucket is kept after its time.
+type ReadTriggersDue struct {
+	Buffer prefect.Duration
+}
 
 // Read answers a *TriggersDue.
 func (q *ReadTriggersDue) Read(tx *store.Tx, now prefect.Time) (any, error) {
-	due := &TriggersDue{}
-	leaves, err := leavesOf(tx)
+	due := &TriggersDue{Automations: enabledAutomations(tx)}
+	leaves, err := leavesOf(due.Automations)
 	if err != nil {
 		return nil, err
 	}
-	due.Automations = len(leaves) > 0
 	for _, l := range leaves {
-		if due.Oldest == 0 || l.automation.Updated < due.Oldest {
-			due.Oldest = l.automation.Updated
-		}
 		due.Timed = due.Timed || l.isDue(tx, now)
 	}
 	for cursor := range store.EventCursors.Rows(tx, store.Range{}) {
@@ -59,7 +56,7 @@ func (q *ReadTriggersDue) Read(tx *store.Tx, now prefect.Time) (any, error) {
 		}
 		due.Next[cursor.Group] = cursor.Next
 	}
-	for range store.BucketsByEnd.Rows(tx, store.Range{To: store.Key{}.Time(now.Add(-prefect.Minute))}) {
+	for range store.BucketsByEnd.Rows(tx, store.Range{To: store.Key{}.Time(now.Add(-q.Buffer))}) {
 		due.Timed = true
 		break
 	}
@@ -110,15 +107,11 @@ const farBehind = 2000
 
 // evaluateEvents shows the triggers the events that they have not seen yet.
 func evaluateEvents(ctx context.Context, b Backend, _ int) (acted int, err error) {
-	due, err := Ask[*TriggersDue](ctx, b, Coordination, &ReadTriggersDue{})
-	if err != nil || !due.Automations {
+	due, err := triggersDue(ctx, b)
+	if err != nil || len(due.Automations) == 0 {
 		return 0, err
 	}
-	leaves, err := Ask[[]*prefect.Automation](ctx, b, Coordination, &ReadEnabledAutomations{})
-	if err != nil {
-		return 0, err
-	}
-	watch, err := watcherOf(leaves)
+	watch, err := watcherOf(due.Automations)
 	if err != nil {
 		return 0, err
 	}
@@ -150,6 +143,10 @@ func evaluateEvents(ctx context.Context, b Backend, _ int) (acted int, err error
 	return acted, nil
 }
 
+func triggersDue(ctx context.Context, b Backend) (*TriggersDue, error) {
+	return Ask[*TriggersDue](ctx, b, Coordination, &ReadTriggersDue{Buffer: b.Settings().Triggers.BucketBuffer})
+}
+
 func (d *TriggersDue) next(group int) uint64 {
 	if group < len(d.Next) {
 		return d.Next[group]
@@ -164,31 +161,20 @@ func (d *TriggersDue) set(group int, next uint64) {
 	d.Next[group] = next
 }
 
-// ReadEnabledAutomations reads the automations that are switched on.
-type ReadEnabledAutomations struct{}
-
-// Read answers a []*prefect.Automation.
-func (q *ReadEnabledAutomations) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	list := []*prefect.Automation{}
-	for a := range store.Automations.Rows(tx, store.Range{}) {
-		if a.Enabled {
-			list = append(list, a)
-		}
-	}
-	return list, nil
+// watcher picks the events that matter.
+type watcher struct {
+	leaves []*leaf
+	oldest prefect.Time // when the first of the automations was made or switched on
 }
 
-// watcher picks the events that matter.
-type watcher struct{ leaves []*leaf }
-
 func watcherOf(list []*prefect.Automation) (*watcher, error) {
-	w := &watcher{}
+	leaves, err := leavesOf(list)
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{leaves: leaves, oldest: list[0].Updated}
 	for _, a := range list {
-		var t prefect.Trigger
-		if err := prefect.Unmarshal(a.Trigger, &t); err != nil {
-			return nil, err
-		}
-		w.leaves = appendLeaves(w.leaves, a, &t, nil)
+		w.oldest = min(w.oldest, a.Updated)
 	}
 	return w, nil
 }
@@ -200,9 +186,9 @@ func (w *watcher) next(ctx context.Context, b Backend, group int, due *TriggersD
 	if err != nil {
 		return part, false, err
 	}
-	if full = len(events) == streamPage; full && events[0].Received < due.Oldest {
+	if full = len(events) == streamPage; full && events[0].Received < w.oldest {
 		// What came before there was any automation need not be read.
-		first, err := Ask[uint64](ctx, b, group, &FindStreamPosition{Received: due.Oldest})
+		first, err := Ask[uint64](ctx, b, group, &FindStreamPosition{Received: w.oldest})
 		if err != nil {
 			return part, false, err
 		}
@@ -223,7 +209,7 @@ func (w *watcher) next(ctx context.Context, b Backend, group int, due *TriggersD
 // evaluateTime has the triggers fire that waited in vain. What happened before is looked at
 // first, so that no event is missed for being late.
 func evaluateTime(ctx context.Context, b Backend, group int) (acted int, err error) {
-	due, err := Ask[*TriggersDue](ctx, b, Coordination, &ReadTriggersDue{})
+	due, err := triggersDue(ctx, b)
 	if err != nil || !due.Timed {
 		return 0, err
 	}

@@ -113,12 +113,18 @@ type leaf struct {
 	above      []*prefect.Trigger
 }
 
-// leavesOf lists the event triggers of the automations that are switched on.
-func leavesOf(tx *store.Tx) (list []*leaf, err error) {
+func enabledAutomations(tx *store.Tx) (list []*prefect.Automation) {
 	for a := range store.Automations.Rows(tx, store.Range{}) {
-		if !a.Enabled {
-			continue
+		if a.Enabled {
+			list = append(list, a)
 		}
+	}
+	return list
+}
+
+// leavesOf lists the event triggers of some automations.
+func leavesOf(automations []*prefect.Automation) (list []*leaf, err error) {
+	for _, a := range automations {
 		var t prefect.Trigger
 		if err := prefect.Unmarshal(a.Trigger, &t); err != nil {
 			return nil, fmt.Errorf("trigger of automation %s: %w", a.ID, err)
@@ -155,7 +161,7 @@ type evaluator struct {
 }
 
 func (c *Context) evaluator() (*evaluator, error) {
-	leaves, err := leavesOf(c.Tx)
+	leaves, err := leavesOf(enabledAutomations(c.Tx))
 	return &evaluator{Context: c, leaves: leaves}, err
 }
 
