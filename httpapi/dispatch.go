@@ -66,8 +66,12 @@ func answered(ctx *fasthttp.RequestCtx) int {
 }
 
 // dispatch sends a request where it belongs, through the checks in the order of
-// the reference: CSRF, CORS, credentials, route, API version.
+// the reference, after that of its own for the client's rate: CSRF, CORS, credentials, route, API version.
 func (s *Server) dispatch(c *call) {
+	if err := s.rates.check(c.req.RemoteAddr()); err != nil {
+		c.fail(err)
+		return
+	}
 	if err := s.checkCSRF(c); err != nil {
 		c.fail(err)
 		return

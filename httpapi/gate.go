@@ -9,17 +9,18 @@ import (
 // gate counts what is going on, so that a server that stops can wait for it. The
 // zero gate is open.
 type gate struct {
+	most   int // that may be inside; 0: any number
 	mu     sync.Mutex
 	inside int
 	closed bool
 	empty  chan struct{} // closed when the last one left after close
 }
 
-// enter counts one more; it answers false when the gate is closed.
+// enter counts one more; it answers false when the gate is closed, or too many are inside.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
+	if g.closed || g.most > 0 && g.inside >= g.most {
 		return false
 	}
 	g.inside++

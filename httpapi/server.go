@@ -22,6 +22,8 @@ type Config struct {
 	CSRF           CSRF          // whether changes need a token; no
 	DefaultLimit   int           // default and maximum of `limit`; 200
 	MaxBody        int           // bytes of a request's body; 64 MiB
+	MaxRequests    int           // that are answered at once; 0: any number
+	RequestRate    float64       // requests a second of a client address; 0: any number
 	RequestTimeout time.Duration // until a request is given up; 30 s
 	KeepAlive      time.Duration // how long a connection may idle; 5 s
 	PingInterval   time.Duration // of websockets; 20 s
@@ -74,6 +76,7 @@ type Server struct {
 	giveUp    context.CancelFunc
 	listeners listeners
 	requests  gate
+	rates     rates
 	sockets   sockets
 }
 
@@ -92,6 +95,7 @@ func New(backend Backend, config Config) *Server {
 func newServer(backend Backend, config Config, routes []route, channels []channel) *Server {
 	s := &Server{config: config.withDefaults(), backend: backend}
 	s.log = s.config.Log
+	s.requests.most, s.rates.perSecond = s.config.MaxRequests, s.config.RequestRate
 	s.metrics = newMetrics(s.requests.count, channels)
 	s.table = newTable(s.config.BasePath, routes, channels)
 	s.base, s.giveUp = context.WithCancel(context.Background())

@@ -49,6 +49,8 @@ type serving struct {
 	GossipPort   *int          `env:"PREFECTD_GOSSIP_PORT" placeholder:"4202" help:"Port, TCP and UDP, on which nodes of a cluster find each other; 4202."`
 	LogLevel     string        `env:"PREFECTD_LOG_LEVEL" help:"DEBUG, INFO, WARNING, ERROR or CRITICAL; WARNING, or what PREFECT_SERVER_LOGGING_LEVEL says."`
 	MaxBody      uint          `env:"PREFECTD_MAX_BODY" default:"64" help:"Largest request body, in MiB."`
+	MaxRequests  uint          `env:"PREFECTD_MAX_REQUESTS" default:"10000" help:"How many requests are answered at once; others get 503. 0: any number."`
+	RequestRate  float64       `env:"PREFECTD_REQUEST_RATE" placeholder:"N" help:"How many requests a second a client address may send on average; others get 429. Any number."`
 	NodeName     string        `env:"PREFECTD_NODE_NAME" help:"Name of a new node; the name of the machine. It stays for ever."`
 	Reads        string        `env:"PREFECTD_READS" default:"linearizable" enum:"linearizable,stale" help:"What a read shows that does not say so itself (header Prefectd-Reads): every write that was answered before on any node, or what the node has."`
 	UIDir        string        `name:"ui-dir" env:"PREFECTD_UI_DIR" type:"path" help:"Folder with ui and ui-v2 of Prefect's package, prefect/server, instead of the web UI that was built in."`
@@ -261,6 +263,8 @@ func (c *serving) apiConfig(s *node.Settings, log *slog.Logger) (api httpapi.Con
 		CSRF:         httpapi.CSRF{Enabled: s.CSRFEnabled, Lasts: time.Duration(s.CSRFLasts) * time.Microsecond},
 		DefaultLimit: s.DefaultLimit,
 		MaxBody:      int(c.MaxBody) << 20,
+		MaxRequests:  int(c.MaxRequests),
+		RequestRate:  c.RequestRate,
 		KeepAlive:    node.Seconds(float64(s.KeepAlive)),
 		PingInterval: node.Seconds(s.PingInterval),
 		PingTimeout:  node.Seconds(s.PingTimeout),
