@@ -95,7 +95,7 @@ func (s *Settings) rows() []setting {
 		{"server.api.websocket_ping_interval", &s.PingInterval, nil},
 		{"server.api.websocket_ping_timeout", &s.PingTimeout, nil},
 		{"server.api.csrf_protection_enabled", &s.CSRFEnabled, []string{"PREFECT_SERVER_CSRF_PROTECTION_ENABLED"}},
-		{"server.api.csrf_token_expiration", (*seconds)(&s.CSRFLasts), []string{"PREFECT_SERVER_CSRF_TOKEN_EXPIRATION"}},
+		{"server.api.csrf_token_expiration", &s.CSRFLasts, []string{"PREFECT_SERVER_CSRF_TOKEN_EXPIRATION"}},
 		{"server.ui.enabled", &s.UIEnabled, []string{"PREFECT_UI_ENABLED"}},
 		{"server.ui.v2_enabled", &s.UIV2, nil},
 		{"server.ui.api_url", &s.UIAPIURL, []string{"PREFECT_UI_API_URL"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,15 +176,23 @@ func TestAutomationsThatAreSwitchedOff(t *testing.T) {
 // what it did is done again, or nobody learns that it was done.
 type forgetful struct {
 	*testCluster
+	mu     sync.Mutex
 	random *rand.Rand
+}
+
+// chance is true once in n times.
+func (f *forgetful) chance(n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.random.IntN(n) == 0
 }
 
 func (f *forgetful) Do(ctx context.Context, group int, op Operation) (any, error) {
 	answer, err := any(nil), errGone
-	if f.random.IntN(4) > 0 {
+	if !f.chance(4) {
 		answer, err = f.testCluster.Do(ctx, group, op)
 	}
-	if err == nil && f.random.IntN(4) == 0 {
+	if err == nil && f.chance(4) {
 		return nil, errGone
 	}
 	return answer, err
@@ -192,7 +201,7 @@ func (f *forgetful) Do(ctx context.Context, group int, op Operation) (any, error
 // Each event runs a deployment once, whatever leaders do.
 func TestEachEventActsOnce(t *testing.T) {
 	c := newTestCluster(t, 3)
-	f := &forgetful{c, rand.New(rand.NewPCG(3, 5))}
+	f := &forgetful{testCluster: c, random: rand.New(rand.NewPCG(3, 5))}
 	d := c.newDeployment()
 	c.automate(`{"posture":"Reactive","expect":["a"],"threshold":1}`,
 		fmt.Sprintf(`{"type":"run-deployment","deployment_id":"%s","parameters":{"who":"{{ event.resource.id }}","b":"{{ 1 + 1 }}"}}`, d.ID))
