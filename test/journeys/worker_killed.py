@@ -26,6 +26,8 @@ def begin(seconds):
 
 
 def reaches(run, *names):
+    print("waiting for", run, "to be", *names, flush=True)
+
     def ask():
         with client() as api:
             state = api.read_flow_run(run).state
@@ -59,5 +61,5 @@ if __name__ == "__main__":
     try:
         reaches(left, "Completed")
     finally:
-        second.terminate()
+        second.kill()
         second.wait()
