@@ -46,6 +46,7 @@ type Group struct {
 	stop       context.CancelFunc
 	running    sync.WaitGroup
 	halted     chan struct{} // closed when nothing more is confirmed
+	ended      chan struct{} // closed when Raft is stopped
 	confirming sync.WaitGroup
 }
 
@@ -73,6 +74,7 @@ func Open(c Config) (*Group, error) {
 		failed:   make(chan error, 1),
 		closing:  make(chan struct{}),
 		halted:   make(chan struct{}),
+		ended:    make(chan struct{}),
 	}
 	g.closed = sync.OnceValue(g.close)
 	g.ctx, g.stop = context.WithCancel(context.Background())
@@ -120,7 +122,7 @@ func (g *Group) fail(err error) {
 func (g *Group) Failed() <-chan error { return g.failed }
 
 // await asks Raft for something and waits for its answer, or until the group has
-// failed: Raft may then never answer, and is not asked any more.
+// failed or is closed: Raft may then never answer, and is not asked any more.
 func (g *Group) await(start func() raft.Future) error {
 	select {
 	case <-g.dead:
@@ -134,6 +136,8 @@ func (g *Group) await(start func() raft.Future) error {
 		return err
 	case <-g.dead:
 		return g.cause
+	case <-g.ended:
+		return raft.ErrRaftShutdown
 	}
 }
 
@@ -187,6 +191,7 @@ func (g *Group) close() error {
 	close(g.halted) // the writer has confirmed its last batch
 	g.confirming.Wait()
 	err := g.release()
+	close(g.ended)
 	close(g.failed)
 	return err
 }

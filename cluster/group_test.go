@@ -266,3 +266,26 @@ func TestRaftLogsThroughSlog(t *testing.T) {
 		"raft: heartbeat timeout reached, starting election n=4": slog.LevelDebug,
 	}, r.levels)
 }
+
+// never is a future that Raft forgets: it does so with some when it stops.
+type never chan struct{}
+
+func (n never) Error() error {
+	<-n // closed when the test ends
+	return nil
+}
+
+// Who waits for Raft is let go when the group is closed.
+func TestNobodyWaitsForAClosedGroup(t *testing.T) {
+	g, err := Open((&toy{}).config(t.TempDir()))
+	require.NoError(t, err)
+	require.NoError(t, g.Ready(t.Context()))
+	asked, answered, forgotten := make(chan struct{}), make(chan error, 1), make(never)
+	t.Cleanup(func() { close(forgotten) })
+	go func() {
+		answered <- g.await(func() raft.Future { close(asked); return forgotten })
+	}()
+	<-asked
+	require.NoError(t, g.Close())
+	require.ErrorIs(t, <-answered, raft.ErrRaftShutdown)
+}
