@@ -56,7 +56,7 @@ if __name__ == "__main__":
     first.wait()
     left = begin(0)
     reaches(left, "Late")
-    reaches(running, "Completed")
+    reaches(running, "Completed", "Crashed")  # its process may notice that the worker is gone
     second = worker()
     try:
         reaches(left, "Completed")
