@@ -79,11 +79,8 @@ func (c *Context) emitAction(what string, i *store.Invocation, o *FinishInvocati
 	}
 	e := &prefect.Event{
 		ID: c.freshID(), Occurred: c.Now, Event: "prefect.automation.action." + what,
-		Resource: automationResource(i.AutomationID, i.AutomationName), Payload: payload, Follows: follows,
-		Related: append(o.Related[:len(o.Related):len(o.Related)], prefect.Resource{
-			"prefect.resource.id":   "prefect.event." + i.TriggeredEvent.String(),
-			"prefect.resource.role": "automation-triggered-event",
-		}),
+		Resource: resource("automation", i.AutomationID, i.AutomationName), Payload: payload, Follows: follows,
+		Related: append(o.Related[:len(o.Related):len(o.Related)], inRole("event", i.TriggeredEvent, "automation-triggered-event")),
 	}
 	e.Related = append(e.Related, relatedEvent(i.Event, "triggering-event")...)
 	e.Resource["prefect.trigger-type"] = i.TriggerType
@@ -180,9 +177,7 @@ func (d *doer) do(ctx context.Context) error {
 
 // tell adds the target of the action to what is told of it.
 func (d *doer) tell(kind string, id prefect.ID) {
-	d.result.Related = append(d.result.Related, prefect.Resource{
-		"prefect.resource.id": "prefect." + kind + "." + id.String(), "prefect.resource.role": "target",
-	})
+	d.result.Related = append(d.result.Related, inRole(kind, id, "target"))
 }
 
 // infer finds the object that an action is about: the first one of its kind that the event

@@ -141,22 +141,19 @@ func (c *Context) emitCollection(what string, latest *prefect.ArtifactCollection
 	if err != nil {
 		return err
 	}
-	related := []prefect.Resource{{"prefect.resource.id": "prefect.artifact." + latest.LatestID.String(), "prefect.resource.role": "latest"}}
+	related := []prefect.Resource{inRole("artifact", latest.LatestID, "latest")}
 	for _, run := range []struct {
 		kind string
 		id   prefect.ID
 	}{{"flow-run", latest.FlowRunID}, {"task-run", latest.TaskRunID}} {
 		if !run.id.IsNull() {
-			related = append(related, prefect.Resource{"prefect.resource.id": "prefect." + run.kind + "." + run.id.String(), "prefect.resource.role": run.kind})
+			related = append(related, inRole(run.kind, run.id, run.kind))
 		}
 	}
 	c.Emit(&prefect.Event{
 		ID: c.NewID(latest.ID.Slot()), Occurred: c.Now, Event: "prefect.artifact-collection." + what,
-		Resource: prefect.Resource{
-			"prefect.resource.id":   "prefect.artifact-collection." + latest.ID.String(),
-			"prefect.resource.name": latest.Key,
-		},
-		Related: related, Payload: payload,
+		Resource: resource("artifact-collection", latest.ID, latest.Key),
+		Related:  related, Payload: payload,
 	})
 	return nil
 }

@@ -225,19 +225,7 @@ func (o *DeleteOwnedAutomations) Run(c *Context) (any, error) {
 
 // emitAutomation emits prefect.automation.<what>.
 func (c *Context) emitAutomation(what string, a *prefect.Automation) error {
-	payload, err := prefect.Marshal(a)
-	if err != nil {
-		return err
-	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.automation." + what,
-		Resource: automationResource(a.ID, a.Name), Payload: payload,
-	})
-	return nil
-}
-
-func automationResource(id prefect.ID, name string) prefect.Resource {
-	return prefect.Resource{"prefect.resource.id": "prefect.automation." + id.String(), "prefect.resource.name": name}
+	return c.tell("prefect.automation."+what, resource("automation", a.ID, a.Name), nil, a)
 }
 
 // ReadAutomation reads one automation.

@@ -219,19 +219,12 @@ func (c *Context) emitBlock(what string, kept *KeptBlock) error {
 			texts[field] = text
 		}
 	}
-	payload, err := prefect.Marshal(map[string]any{"name": d.Name, "data": texts, "block_schema": blockSchemaPayload(kept)})
-	if err != nil {
-		return err
-	}
 	related := []prefect.Resource{
-		{"prefect.resource.id": "prefect.block-type." + d.BlockTypeID.String(), "prefect.resource.role": "block-type"},
-		{"prefect.resource.id": "prefect.block-schema." + d.BlockSchemaID.String(), "prefect.resource.role": "block-schema"},
+		inRole("block-type", d.BlockTypeID, "block-type"),
+		inRole("block-schema", d.BlockSchemaID, "block-schema"),
 	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.block-document." + what, Payload: payload, Related: related,
-		Resource: prefect.Resource{"prefect.resource.id": "prefect.block-document." + d.ID.String(), "prefect.resource.name": *d.NameText()},
-	})
-	return nil
+	return c.tell("prefect.block-document."+what, resource("block-document", d.ID, *d.NameText()), related,
+		map[string]any{"name": d.Name, "data": texts, "block_schema": blockSchemaPayload(kept)})
 }
 
 func blockSchemaPayload(kept *KeptBlock) map[string]any {

@@ -128,7 +128,7 @@ func (c *Context) removeBlockSchema(s *prefect.BlockSchema) {
 }
 
 func (c *Context) emitBlockType(what string, t *prefect.BlockType) error {
-	payload, err := prefect.Marshal(struct {
+	return c.tell("prefect.block-type."+what, resource("block-type", t.ID, t.Name), nil, struct {
 		Name             string  `json:"name"`
 		Slug             string  `json:"slug"`
 		LogoURL          *string `json:"logo_url"`
@@ -137,14 +137,6 @@ func (c *Context) emitBlockType(what string, t *prefect.BlockType) error {
 		CodeExample      *string `json:"code_example"`
 		IsProtected      bool    `json:"is_protected"`
 	}{t.Name, t.Slug, t.LogoURL, t.DocumentationURL, t.Description, t.CodeExample, t.IsProtected})
-	if err != nil {
-		return err
-	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.block-type." + what, Payload: payload,
-		Resource: prefect.Resource{"prefect.resource.id": "prefect.block-type." + t.ID.String(), "prefect.resource.name": t.Name},
-	})
-	return nil
 }
 
 // ReadBlockType reads one block type.

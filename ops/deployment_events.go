@@ -14,10 +14,7 @@ func (c *Context) emitDeployment(what string, d *prefect.Deployment) {
 
 // deploymentResource names a deployment in an event.
 func deploymentResource(d *prefect.Deployment) prefect.Resource {
-	return prefect.Resource{
-		"prefect.resource.id":   "prefect.deployment." + d.ID.String(),
-		"prefect.resource.name": d.Name,
-	}
+	return resource("deployment", d.ID, d.Name)
 }
 
 // emitDeploymentUpdate emits prefect.deployment.updated, if anything changed that it

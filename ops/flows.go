@@ -100,11 +100,8 @@ func (c *Context) emitFlow(what string, f *prefect.Flow) error {
 	}
 	c.Emit(&prefect.Event{
 		ID: c.NewID(f.ID.Slot()), Occurred: c.Now, Event: "prefect.flow." + what,
-		Resource: prefect.Resource{
-			"prefect.resource.id":   "prefect.flow." + f.ID.String(),
-			"prefect.resource.name": f.Name,
-		},
-		Payload: payload,
+		Resource: resource("flow", f.ID, f.Name),
+		Payload:  payload,
 	})
 	return nil
 }

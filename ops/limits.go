@@ -133,24 +133,12 @@ func (o *DeleteLimit) Run(c *Context) (any, error) {
 
 // emitLimit emits prefect.concurrency-limit.<what>.
 func (c *Context) emitLimit(what string, l *prefect.ConcurrencyLimit) error {
-	payload, err := prefect.Marshal(struct {
+	return c.tell("prefect.concurrency-limit."+what, resource("concurrency-limit", l.ID, l.Name), nil, struct {
 		Name               string        `json:"name"`
 		Limit              int           `json:"limit"`
 		Active             bool          `json:"active"`
 		SlotDecayPerSecond prefect.Float `json:"slot_decay_per_second"`
 	}{l.Name, l.Limit, l.Active, l.SlotDecayPerSecond})
-	if err != nil {
-		return err
-	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.concurrency-limit." + what,
-		Resource: prefect.Resource{
-			"prefect.resource.id":   "prefect.concurrency-limit." + l.ID.String(),
-			"prefect.resource.name": l.Name,
-		},
-		Payload: payload,
-	})
-	return nil
 }
 
 // decayed is what is left of slots that go away at a rate, in slots a second.

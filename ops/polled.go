@@ -127,21 +127,14 @@ func (c *Context) setDeploymentStatus(d *prefect.Deployment, status string) {
 // what else it refers to, as its events relate them.
 func (c *Context) aroundDeployment(d *prefect.Deployment) (related []prefect.Resource) {
 	if flow := store.Flows.Get(c.Tx, key(d.FlowID)); flow != nil {
-		related = append(related, prefect.Resource{
-			"prefect.resource.id":   "prefect.flow." + flow.ID.String(),
-			"prefect.resource.name": flow.Name,
-			"prefect.resource.role": "flow",
-		})
+		related = append(related, withRole(resource("flow", flow.ID, flow.Name), "flow"))
 	}
 	if queue := store.WorkQueues.Get(c.Tx, key(d.WorkQueueID)); queue != nil {
 		related = append(append(related, queueResource(queue)), c.relatedPool(queue)...)
 	}
 	reference := func(kind string, id prefect.ID, role string) {
 		if !id.IsNull() {
-			related = append(related, prefect.Resource{
-				"prefect.resource.id":   "prefect." + kind + "." + id.String(),
-				"prefect.resource.role": role,
-			})
+			related = append(related, inRole(kind, id, role))
 		}
 	}
 	reference("block-document", d.StorageDocumentID, "storage")

@@ -112,11 +112,7 @@ func (t *transition) related() []prefect.Resource {
 	tags := slices.Clone(t.flowRun.Tags)
 	var list []prefect.Resource
 	add := func(kind string, id prefect.ID, name string, its []string) {
-		list = append(list, prefect.Resource{
-			"prefect.resource.id":   "prefect." + kind + "." + id.String(),
-			"prefect.resource.name": name,
-			"prefect.resource.role": kind,
-		})
+		list = append(list, withRole(resource(kind, id, name), kind))
 		tags = append(tags, its...)
 	}
 	if flow := t.around.Flow; flow != nil {
@@ -160,10 +156,7 @@ func creator(by *prefect.CreatedBy) []prefect.Resource {
 	if kind == "" {
 		return nil
 	}
-	r := prefect.Resource{
-		"prefect.resource.id":   "prefect." + kind + "." + by.ID.String(),
-		"prefect.resource.role": "creator",
-	}
+	r := inRole(kind, by.ID, "creator")
 	if name := text(by.DisplayValue); name != "" {
 		r["prefect.resource.name"] = name
 	}

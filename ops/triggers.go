@@ -441,7 +441,7 @@ func (e *evaluator) emitTriggered(a *prefect.Automation, root rootTrigger, f *Fi
 	}
 	event := &prefect.Event{
 		ID: e.freshID(), Occurred: f.Triggered, Event: "prefect.automation.triggered",
-		Resource: automationResource(a.ID, a.Name), Payload: payload, Related: relatedEvent(f.Event, "triggering-event"),
+		Resource: resource("automation", a.ID, a.Name), Payload: payload, Related: relatedEvent(f.Event, "triggering-event"),
 	}
 	if root.posture != "" {
 		event.Resource["prefect.posture"] = root.posture
@@ -458,5 +458,5 @@ func relatedEvent(event prefect.JSON, role string) []prefect.Resource {
 	if prefect.IsNull(event) || prefect.Unmarshal(event, &parts) != nil {
 		return []prefect.Resource{}
 	}
-	return []prefect.Resource{{"prefect.resource.id": "prefect.event." + parts.ID.String(), "prefect.resource.role": role}}
+	return []prefect.Resource{inRole("event", parts.ID, role)}
 }

@@ -94,23 +94,11 @@ func (o *DeleteVariable) Run(c *Context) (any, error) {
 
 // emitVariable emits prefect.variable.<what>.
 func (c *Context) emitVariable(what string, v *prefect.Variable) error {
-	payload, err := prefect.Marshal(struct {
+	return c.tell("prefect.variable."+what, resource("variable", v.ID, v.Name), nil, struct {
 		Name  string       `json:"name"`
 		Value prefect.JSON `json:"value"`
 		Tags  []string     `json:"tags"`
 	}{v.Name, v.Value, v.Tags})
-	if err != nil {
-		return err
-	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect.variable." + what,
-		Resource: prefect.Resource{
-			"prefect.resource.id":   "prefect.variable." + v.ID.String(),
-			"prefect.resource.name": v.Name,
-		},
-		Payload: payload,
-	})
-	return nil
 }
 
 // ReadVariable reads one variable.

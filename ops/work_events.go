@@ -9,39 +9,21 @@ import (
 
 // poolResource names a work pool in an event.
 func poolResource(p *prefect.WorkPool) prefect.Resource {
-	return prefect.Resource{
-		"prefect.resource.id":    "prefect.work-pool." + p.ID.String(),
-		"prefect.resource.name":  p.Name,
-		"prefect.work-pool.type": p.Type,
-	}
+	r := resource("work-pool", p.ID, p.Name)
+	r["prefect.work-pool.type"] = p.Type
+	return r
 }
 
 // queueResource names a work queue in an event.
 func queueResource(q *prefect.WorkQueue) prefect.Resource {
-	return prefect.Resource{
-		"prefect.resource.id":   "prefect.work-queue." + q.ID.String(),
-		"prefect.resource.name": q.Name,
-		"prefect.resource.role": "work-queue",
-	}
-}
-
-// withRole is a resource in a role.
-func withRole(r prefect.Resource, role string) prefect.Resource {
-	r["prefect.resource.role"] = role
-	return r
+	return withRole(resource("work-queue", q.ID, q.Name), "work-queue")
 }
 
 // emitWorkPool emits prefect.work-pool.created or .deleted.
 func (c *Context) emitWorkPool(what string, p *prefect.WorkPool) {
-	related := []prefect.Resource{{
-		"prefect.resource.id":   "prefect.work-queue." + p.DefaultQueueID.String(),
-		"prefect.resource.role": "default-queue",
-	}}
+	related := []prefect.Resource{inRole("work-queue", p.DefaultQueueID, "default-queue")}
 	if block := p.StorageConfiguration.DefaultResultStorageBlockID; !block.IsNull() {
-		related = append(related, prefect.Resource{
-			"prefect.resource.id":   "prefect.block-document." + block.String(),
-			"prefect.resource.role": "result-storage",
-		})
+		related = append(related, inRole("block-document", block, "result-storage"))
 	}
 	c.Emit(&prefect.Event{
 		ID: c.freshID(), Occurred: c.Now, Event: "prefect.work-pool." + what,
@@ -55,19 +37,11 @@ func (c *Context) emitWorkPoolUpdate(p *prefect.WorkPool, changes *fieldChanges)
 }
 
 // emitUpdate emits prefect.<kind>.updated, if anything changed.
-func (c *Context) emitUpdate(kind string, resource prefect.Resource, related []prefect.Resource, changes *fieldChanges) error {
+func (c *Context) emitUpdate(kind string, about prefect.Resource, related []prefect.Resource, changes *fieldChanges) error {
 	if len(changes.Fields) == 0 {
 		return nil
 	}
-	payload, err := prefect.Marshal(changes)
-	if err != nil {
-		return err
-	}
-	c.Emit(&prefect.Event{
-		ID: c.freshID(), Occurred: c.Now, Event: "prefect." + kind + ".updated",
-		Resource: resource, Related: related, Payload: payload,
-	})
-	return nil
+	return c.tell("prefect."+kind+".updated", about, related, changes)
 }
 
 // poolChain is how close two events of a pool's status are for the second to say that
