@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"prefectd/prefect"
@@ -107,8 +108,7 @@ const maxBlockDepth = 50
 // keepBlock stores a document, and answers it as it is kept.
 func (c *Context) keepBlock(what string, d *prefect.BlockDocument) (*KeptBlock, error) {
 	store.BlockDocuments.Put(c.Tx, d)
-	kept := keptBlock(c.Tx, d, 0)
-	kept.Keys = blockKeys(c.Tx, nil)
+	kept := keep(c.Tx, d)
 	return kept, c.emitBlock(what, kept)
 }
 
@@ -118,7 +118,7 @@ type UpdateBlockDocument struct {
 	Update prefect.BlockDocumentUpdate
 }
 
-// Run answers a *KeptBlock; 404 for an unknown document, 400 for a schema of another type.
+// Run answers nothing; 404 for an unknown document, 400 for a schema of another type.
 func (o *UpdateBlockDocument) Run(c *Context) (any, error) {
 	d := store.BlockDocuments.Get(c.Tx, key(o.ID))
 	if d == nil {
@@ -159,7 +159,8 @@ func (o *UpdateBlockDocument) Run(c *Context) (any, error) {
 		return nil, err
 	}
 	d.Updated = c.Now
-	return c.keepBlock("updated", d)
+	_, err = c.keepBlock("updated", d)
+	return nil, err
 }
 
 func secretPathsOf(tx *store.Tx, d *prefect.BlockDocument) ([][]string, error) {
@@ -181,8 +182,7 @@ func (o *DeleteBlockDocument) Run(c *Context) (any, error) {
 	if d == nil {
 		return nil, errNoBlockDocument
 	}
-	kept := keptBlock(c.Tx, d, 0)
-	kept.Keys = blockKeys(c.Tx, nil)
+	kept := keep(c.Tx, d)
 	c.removeBlockDocument(d)
 	return nil, c.emitBlock("deleted", kept)
 }
@@ -205,11 +205,7 @@ func (c *Context) emitBlock(what string, kept *KeptBlock) error {
 	if d.IsAnonymous {
 		return nil
 	}
-	shown, err := kept.reveal(kept.Keys.withOperator(c.Settings), false)
-	if err != nil {
-		return err
-	}
-	data, err := objectOf(shown.Data)
+	data, err := kept.own(kept.Keys.withOperator(c.Settings), false)
 	if err != nil {
 		return err
 	}
@@ -247,6 +243,13 @@ type KeptBlock struct {
 	Keys     BlockKeys             // of the cluster; only of the outermost
 }
 
+// keep reads all that the answer of a document is made of.
+func keep(tx *store.Tx, d *prefect.BlockDocument) *KeptBlock {
+	kept := keptBlock(tx, d, 0)
+	kept.Keys = clusterKey(tx)
+	return kept
+}
+
 func keptBlock(tx *store.Tx, d *prefect.BlockDocument, depth int) *KeptBlock {
 	kept := &KeptBlock{Document: d, Type: store.BlockTypes.Get(tx, key(d.BlockTypeID)), Children: map[string]*KeptBlock{}}
 	if schema := store.BlockSchemas.Get(tx, key(d.BlockSchemaID)); schema != nil {
@@ -277,27 +280,35 @@ func (k *KeptBlock) reveal(keys BlockKeys, secrets bool) (*prefect.BlockDocument
 	return &d, nil
 }
 
+// data is that of a document, with those that it refers to in it.
 func (k *KeptBlock) data(keys BlockKeys, secrets bool) (map[string]any, error) {
-	text, err := keys.open(k.Document.ID, k.Document.Sealed)
+	data, err := k.own(keys, secrets)
 	if err != nil {
 		return nil, err
-	}
-	data, err := objectOf(text)
-	if err != nil {
-		return nil, err
-	}
-	if !secrets && k.Schema != nil {
-		paths, err := secretFields(k.Schema.Fields)
-		if err != nil {
-			return nil, err
-		}
-		data, _ = masked(data, paths).(map[string]any)
 	}
 	for field, child := range k.Children {
 		if data[field], err = child.data(keys, secrets); err != nil {
 			return nil, err
 		}
 	}
+	return data, nil
+}
+
+// own is the data of a document without those that it refers to.
+func (k *KeptBlock) own(keys BlockKeys, secrets bool) (map[string]any, error) {
+	text, err := keys.open(k.Document.ID, k.Document.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	data, err := objectOf(text)
+	if err != nil || secrets || k.Schema == nil {
+		return data, err
+	}
+	paths, err := secretFields(k.Schema.Fields)
+	if err != nil {
+		return nil, err
+	}
+	data, _ = masked(data, paths).(map[string]any)
 	return data, nil
 }
 
@@ -335,9 +346,7 @@ func (q *ReadBlockDocument) Read(tx *store.Tx, _ prefect.Time) (any, error) {
 	if d == nil {
 		return nil, errNoBlockDocument
 	}
-	kept := keptBlock(tx, d, 0)
-	kept.Keys = blockKeys(tx, nil)
-	return kept, nil
+	return keep(tx, d), nil
 }
 
 // FindBlockDocuments finds block documents; those of the type with a slug, if one is given.
@@ -350,41 +359,39 @@ type FindBlockDocuments struct {
 
 // Read answers a []*KeptBlock; 404 for an unknown slug.
 func (q *FindBlockDocuments) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	found, err := q.find(tx)
+	found, types, err := q.find(tx)
 	if err != nil {
 		return nil, err
 	}
-	names := map[prefect.ID]string{}
-	for t := range store.BlockTypes.Rows(tx, store.Range{}) {
-		names[t.ID] = t.Name
-	}
-	slices.SortFunc(found, q.Sort.Order(func(d *prefect.BlockDocument) string { return names[d.BlockTypeID] }))
-	keys := blockKeys(tx, nil)
+	slices.SortFunc(found, q.Sort.Order(func(d *prefect.BlockDocument) string { return types[d.BlockTypeID].Name }))
 	list := []*KeptBlock{}
 	for _, d := range part(q.Window, found) {
-		kept := keptBlock(tx, d, 0)
-		kept.Keys = keys
-		list = append(list, kept)
+		list = append(list, keep(tx, d))
 	}
 	return list, nil
 }
 
-func (q *FindBlockDocuments) find(tx *store.Tx) ([]*prefect.BlockDocument, error) {
-	found := matching(store.BlockDocuments.Rows(tx, store.Range{}), q.Scope.BlockDocuments.Compile())
-	types, schemas := q.Scope.BlockTypes.Compile(), q.Scope.BlockSchemas.Compile()
-	var only prefect.ID
-	if q.Slug != "" {
-		t, err := (&BlockTypeKey{Slug: q.Slug}).find(tx)
-		if err != nil {
-			return nil, err
-		}
-		only = t.ID
+// find answers the documents that match, and their types.
+func (q *FindBlockDocuments) find(tx *store.Tx) ([]*prefect.BlockDocument, map[prefect.ID]*prefect.BlockType, error) {
+	types := map[prefect.ID]*prefect.BlockType{}
+	for _, t := range matching(store.BlockTypes.Rows(tx, store.Range{}), q.Scope.BlockTypes.Compile()) {
+		types[t.ID] = t
 	}
+	if q.Slug != "" {
+		only, err := (&BlockTypeKey{Slug: q.Slug}).find(tx)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.DeleteFunc(types, func(id prefect.ID, _ *prefect.BlockType) bool { return id != only.ID })
+	}
+	schemas := map[prefect.ID]bool{}
+	for _, s := range matching(store.BlockSchemas.Rows(tx, store.Range{}), q.Scope.BlockSchemas.Compile()) {
+		schemas[s.ID] = true
+	}
+	found := matching(store.BlockDocuments.Rows(tx, store.Range{}), q.Scope.BlockDocuments.Compile())
 	return slices.DeleteFunc(found, func(d *prefect.BlockDocument) bool {
-		t, s := store.BlockTypes.Get(tx, key(d.BlockTypeID)), store.BlockSchemas.Get(tx, key(d.BlockSchemaID))
-		return t == nil || s == nil || types.Match(t, prefect.AllColumns) != prefect.Yes || schemas.Match(s, prefect.AllColumns) != prefect.Yes ||
-			!only.IsNull() && d.BlockTypeID != only
-	}), nil
+		return types[d.BlockTypeID] == nil || !schemas[d.BlockSchemaID]
+	}), types, nil
 }
 
 // CountBlockDocuments counts block documents.
@@ -394,7 +401,7 @@ type CountBlockDocuments struct {
 
 // Read answers an int.
 func (q *CountBlockDocuments) Read(tx *store.Tx, _ prefect.Time) (any, error) {
-	found, err := (&FindBlockDocuments{Scope: q.Scope}).find(tx)
+	found, _, err := (&FindBlockDocuments{Scope: q.Scope}).find(tx)
 	return len(found), err
 }
 

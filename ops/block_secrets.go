@@ -30,16 +30,16 @@ type BlockKeys struct {
 	Operator []byte
 }
 
-func blockKeys(tx *store.Tx, s *Settings) BlockKeys {
-	var keys BlockKeys
+// clusterKey is the key of the cluster, if it has one yet; the operator's is in no table.
+func clusterKey(tx *store.Tx) (keys BlockKeys) {
 	if row := store.Configurations.Get(tx, store.Key{}.Name(blockKeyName)); row != nil {
 		keys.Cluster = row.Value
 	}
-	return keys.withOperator(s)
+	return keys
 }
 
 func (k BlockKeys) withOperator(s *Settings) BlockKeys {
-	if s != nil && s.EncryptionKey != "" {
+	if s.EncryptionKey != "" {
 		sum := sha256.Sum256([]byte(s.EncryptionKey))
 		k.Operator = sum[:]
 	}
@@ -48,7 +48,7 @@ func (k BlockKeys) withOperator(s *Settings) BlockKeys {
 
 // sealingKeys are the keys in an operation, one of which there is.
 func (c *Context) sealingKeys() BlockKeys {
-	keys := blockKeys(c.Tx, c.Settings)
+	keys := clusterKey(c.Tx).withOperator(c.Settings)
 	if keys.Operator == nil && keys.Cluster == nil {
 		keys.Cluster = make([]byte, 32)
 		_, _ = rand.Read(keys.Cluster) // it never fails

@@ -72,7 +72,7 @@ func kinds() []kind {
 		sent[FindBlockSchemas, []*prefect.BlockSchema](),
 		sent[FindBlockCapabilities, []string](),
 		sent[CreateBlockDocument, *KeptBlock](),
-		sent[UpdateBlockDocument, *KeptBlock](),
+		sent[UpdateBlockDocument, nothing](),
 		sent[DeleteBlockDocument, nothing](),
 		sent[ReadBlockDocument, *KeptBlock](),
 		sent[FindBlockDocuments, []*KeptBlock](),
